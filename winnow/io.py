@@ -1,0 +1,143 @@
+"""The only reader and writer of results: atomic, checked, with documented columns.
+
+Every file is written to a temporary name in its folder, flushed to the disk and renamed, so that a reader sees a whole
+file or none. Tables are CSV with exactly the columns of `winnow.schemas`; tensors are safetensors whose metadata hold a
+SHA-256 of the contents. This module imports NumPy and, inside `read_table` only, pandas; never torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io as text_io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from winnow.errors import UserError
+from winnow.schemas import SCHEMAS
+
+if TYPE_CHECKING:
+    import pandas
+
+FORMAT = "1"
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically, making parent folders. A failure leaves neither a part nor a temporary file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON (no NaN: JSON has none) with a trailing newline."""
+    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON; UserError names a file that is missing or broken."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as JSON ({error}). Delete it and run the same command again."
+        ) from error
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, (float, np.floating)) else str(value)
+
+
+def write_table(path: str | Path, schema: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV (gzip when the name ends in .gz) with the columns of `schema`, in order.
+
+    None and NaN become empty cells; floats keep all their digits. KeyError for a row with missing or further columns.
+    """
+    columns = list(SCHEMAS[schema])
+    buffer = text_io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        if set(row) != set(columns):
+            raise KeyError(f"table {schema}: row has {sorted(row)}, columns are {sorted(columns)}")
+        writer.writerow([_cell(row[column]) for column in columns])
+    data = buffer.getvalue().encode()
+    write_bytes(path, gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+
+
+def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
+    """Read a CSV of `schema`; UserError if it is missing, broken, or its columns differ."""
+    import pandas
+
+    try:
+        # Rates are labels ("0.70" is not "0.7"), so they stay text.
+        table = pandas.read_csv(path, dtype={"lr": str}, keep_default_na=False, na_values=[""])
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as a table ({error}). Delete it and run the same command again."
+        ) from error
+    if list(table.columns) != list(SCHEMAS[schema]):
+        raise UserError(
+            f"{path} has the columns {', '.join(table.columns)}, but the table '{schema}' has "
+            f"{', '.join(SCHEMAS[schema])}. It was written by another version: delete it and run the same command again."
+        )
+    return table
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write named arrays as safetensors, with their SHA-256 and the format version beside `metadata` in the header."""
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    header = {**(metadata or {}), "sha256": _digest(arrays), "format": FORMAT}
+    write_bytes(path, save(arrays, metadata=header))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read (arrays, metadata). A truncated, corrupt or foreign file raises UserError naming it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path} is not a readable safetensors file ({error}). Delete it and run the same command again."
+        ) from error
+    if metadata.get("format") != FORMAT or metadata.get("sha256") != _digest(arrays):
+        raise UserError(
+            f"{path} is corrupt: its contents do not match the checksum in its header. Delete it and run the same command again."
+        )
+    return arrays, metadata

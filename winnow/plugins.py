@@ -1,0 +1,59 @@
+"""Plug-ins by file name: ``winnow/<kind>/<name>.py`` is what config calls `<name>`. No registry to edit."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from winnow.errors import UserError
+
+ROOT = Path(__file__).parent
+KINDS = ("datasets", "models", "optimizers", "schedules", "criteria", "measures", "figures", "tables")
+
+
+def names(kind: str) -> list[str]:
+    """The valid names of a kind, sorted: its files that do not start with an underscore."""
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of plug-in {kind!r}: one of {', '.join(KINDS)}")
+    return sorted(file.stem for file in (ROOT / kind).glob("*.py") if not file.stem.startswith("_"))
+
+
+def path(kind: str, name: str) -> Path:
+    """The source file of a plug-in; UserError with the valid names if there is none."""
+    valid = names(kind)
+    if name not in valid:
+        close = difflib.get_close_matches(str(name), valid, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UserError(f"There is no {name!r} among the {kind}.{hint} Valid names: {', '.join(valid)}.")
+    return ROOT / kind / f"{name}.py"
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import a plug-in's module."""
+    path(kind, name)
+    return importlib.import_module(f"winnow.{kind}.{name}")
+
+
+def load_class(kind: str, name: str) -> type[Any]:
+    """The one public class that a plug-in's module defines."""
+    module = load(kind, name)
+    found = [
+        value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not key.startswith("_")
+    ]
+    if len(found) != 1:
+        raise TypeError(f"winnow/{kind}/{name}.py must define exactly one public class, it defines {len(found)}")
+    return found[0]
+
+
+def constant(kind: str, name: str, variable: str, default: Any = None) -> Any:
+    """A literal module-level constant of a plug-in, read from its source without importing anything."""
+    for node in ast.parse(path(kind, name).read_bytes()).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+            return ast.literal_eval(node.value)
+    return default
