@@ -1,0 +1,69 @@
+# Everything a person types. `make help` lists the targets; each works on a fresh machine with Python 3.11+, make and git.
+
+PYTHON ?= python3# the interpreter that makes .venv, e.g. make PYTHON=python3.12 test
+CORES ?= all#       cores for the workflow, e.g. make CORES=2 demo
+VENV := .venv
+BIN := $(VENV)/bin
+QUICK := --configfile presets/quick.yaml
+
+# The stamp's name holds a checksum of all that decides the environment, so that a checkout or a touch rebuilds nothing,
+# and of the folder, because an environment that was moved no longer works.
+STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pwd) | cksum | cut -d ' ' -f 1)
+
+# The workflow's rules call plain `python`: it must be this environment's, also where nobody activated it.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test reproduce why bench lint format docs clean-store
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## make the virtual environment .venv from pyproject.toml and envs/constraints.txt
+
+demo: $(STAMP) ## the whole workflow on all of Fashion-MNIST with few epochs (presets/quick.yaml), into results/quick/
+	@$(BIN)/snakemake --cores $(CORES) $(QUICK)
+	@printf '\nFigures (PNG; other formats beside them):\n'; ls -1 results/quick/*/figures/*.png
+	@printf '\nTables:\n'; ls -1 results/quick/*/tables/*.csv
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest $(PYTEST)
+
+reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at full size, into results/
+	@$(BIN)/snakemake --cores $(CORES)
+
+why: $(STAMP) ## what is stale, and because of which change
+	@$(BIN)/python workflow_scripts/why.py $(WHY)
+
+bench: $(STAMP) ## the benchmarks (BENCH="workflow" for one), into docs/benchmarks.md
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+lint: $(STAMP) ## formatting, lint, types, workflow lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: $(STAMP) ## format Python and workflow files, repair what lint can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+docs: $(STAMP) ## rewrite the generated parts of README.md and docs/
+	@$(BIN)/python docs/generate.py
+
+clean-store: ## delete finished lanes and checkpoints (results stay); not while a workflow runs
+	@du -sh results/.store results/*/.store 2>/dev/null || true
+	@rm -rf results/.store results/*/.store
+
+$(STAMP): pyproject.toml envs/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "winnow needs Python 3.11 or newer, and '$(PYTHON)' is not: name another, as in make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "'$(PYTHON)' cannot make virtual environments; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) (a download of a few hundred megabytes, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt setuptools
+	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $@
