@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from winnow.errors import UserError
 
-_PATTERN = re.compile(r"(\d+)(ep|it)")
+_PATTERN = re.compile(r"([0-9]+)(ep|it)")
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,10 @@ class Duration:
 
     count: int
     unit: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("ep", "it") or self.count < 0:
+            raise UserError(f"{self.count}{self.unit} is not a duration: a whole number >= 0 of 'ep' or 'it'.")
 
     @classmethod
     def parse(cls, text: str) -> Duration:

@@ -2,7 +2,8 @@
 
 Every file is written to a temporary name in its folder, flushed to the disk and renamed, so that a reader sees a whole
 file or none. Tables are CSV with exactly the columns of `winnow.schemas`; tensors are safetensors whose metadata hold a
-SHA-256 of the contents. This module imports NumPy and, inside `read_table` only, pandas; never torch.
+SHA-256 of the arrays and of the other metadata. This module imports NumPy and, inside `read_table` only, pandas; never
+torch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import io as text_io
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,10 @@ FORMAT = "1"
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path` atomically, making parent folders. A failure leaves neither a part nor a temporary file."""
+    """Write `data` to `path` atomically, making parent folders.
+
+    A failure (no space left, say) leaves neither a part nor a temporary file, and an older `path` as it was.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -90,24 +95,30 @@ def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
     import pandas
 
     try:
+        data = Path(path).read_bytes()
+        data = gzip.decompress(data) if str(path).endswith(".gz") else data
+        if not data.endswith(b"\n"):
+            raise ValueError("it does not end with a line break")
         # Rates are labels ("0.70" is not "0.7"), so they stay text.
-        table = pandas.read_csv(path, dtype={"lr": str}, keep_default_na=False, na_values=[""])
-    except (OSError, EOFError, ValueError) as error:
+        table = pandas.read_csv(text_io.BytesIO(data), dtype={"lr": str}, keep_default_na=False, na_values=[""])
+        if not isinstance(table.index, pandas.RangeIndex):  # what pandas makes of one cell too many in every row
+            raise ValueError("its rows have more cells than its header")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path} cannot be read as a table ({error}). Delete it and run the same command again."
         ) from error
     if list(table.columns) != list(SCHEMAS[schema]):
         raise UserError(
             f"{path} has the columns {', '.join(table.columns)}, but the table '{schema}' has "
-            f"{', '.join(SCHEMAS[schema])}. It was written by another version: delete it and run the same command again."
+            f"{', '.join(SCHEMAS[schema])}. Another version wrote it: delete it and run the same command again."
         )
     return table
 
 
-def _digest(tensors: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
+        array = tensors[name]
         digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
@@ -116,28 +127,36 @@ def _digest(tensors: Mapping[str, np.ndarray]) -> str:
 def write_tensors(
     path: str | Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write named arrays as safetensors, with their SHA-256 and the format version beside `metadata` in the header."""
+    """Write named arrays as safetensors, `metadata` in the header beside a SHA-256 of both ("sha256") and "format"."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    header = {**(metadata or {}), "sha256": _digest(arrays), "format": FORMAT}
-    write_bytes(path, save(arrays, metadata=header))
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    header = {**(metadata or {}), "format": FORMAT}
+    data = save(arrays, metadata={**header, "sha256": _digest(arrays, header)})
+    # safetensors shuffles the metadata from call to call; sorted keys make equal contents equal files.
+    end = 8 + int.from_bytes(data[:8], "little")
+    ordered = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    write_bytes(path, len(ordered).to_bytes(8, "little") + ordered + data[end:])
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read (arrays, metadata). A truncated, corrupt or foreign file raises UserError naming it."""
+    """Read (arrays, metadata) as they were written. A truncated, corrupt or foreign file raises UserError naming it."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = dict(file.metadata() or {})
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except (OSError, SafetensorError) as error:
+            names = file.keys()
+            arrays = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, TypeError) as error:
         raise UserError(
             f"{path} is not a readable safetensors file ({error}). Delete it and run the same command again."
         ) from error
-    if metadata.get("format") != FORMAT or metadata.get("sha256") != _digest(arrays):
+    digest = metadata.pop("sha256", None)
+    if digest != _digest(arrays, metadata) or metadata.pop("format", None) != FORMAT:
         raise UserError(
-            f"{path} is corrupt: its contents do not match the checksum in its header. Delete it and run the same command again."
+            f"{path} is corrupt: its contents do not match the checksum in its header. "
+            "Delete it and run the same command again."
         )
     return arrays, metadata

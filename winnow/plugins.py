@@ -54,6 +54,9 @@ def load_class(kind: str, name: str) -> type[Any]:
 def constant(kind: str, name: str, variable: str, default: Any = None) -> Any:
     """A literal module-level constant of a plug-in, read from its source without importing anything."""
     for node in ast.parse(path(kind, name).read_bytes()).body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             return ast.literal_eval(node.value)
     return default

@@ -1,7 +1,7 @@
 """Named random streams: every use of randomness draws from its own generator.
 
-A stream is named by (seed, purpose, index), so a new consumer of random numbers never shifts another's, and a killed run
-finds its numbers again without saving any generator's state. NumPy only.
+A stream is named by (seed, purpose, index), so a new consumer of random numbers never shifts another's, and a killed
+run finds its numbers again without saving any generator's state. NumPy only.
 """
 
 from __future__ import annotations
