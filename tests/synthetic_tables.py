@@ -1,0 +1,256 @@
+"""Synthetic run folders (tiny, hand-checkable) and synthetic tables of a study (shaped like real ones, for figures)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+
+from winnow import io
+from winnow.schemas import SCHEMAS
+from winnow.tables._runs import Run
+from winnow.tables.summary import summarise
+
+EPOCH = {name: None for name in SCHEMAS["metrics"]}
+
+
+def metrics(seed: int, accuracies: Sequence[float], start: int = 1, **columns: Any) -> list[dict[str, Any]]:
+    """Metrics rows of one lane, one per epoch; a column given as a list has one value per row."""
+    rows = []
+    for i, accuracy in enumerate(accuracies):
+        row = {
+            **EPOCH,
+            "seed": seed,
+            "epoch": start + i,
+            "iteration": 10 * (start + i),
+            "lr": 0.1,
+            "density": 1.0,
+            "train_loss": 1.0 - accuracy,
+            "train_accuracy": accuracy,
+            "test_loss": 1.1 - accuracy,
+            "test_accuracy": accuracy,
+            "clipped_share": 0.5,
+        }
+        rows.append(row | {k: v[i] if isinstance(v, list) else v for k, v in columns.items()})
+    return rows
+
+
+def run(
+    root: Path,
+    rows: Iterable[Mapping[str, object]],
+    *,
+    group: str = "rounds",
+    arm: str = "gd",
+    recipe: str = "main",
+    number: int = 1,
+    rate: str = "lr0.1",
+    masks: Mapping[str, np.ndarray] | None = None,
+    tables: Mapping[str, list[dict[str, Any]]] | None = None,
+) -> Run:
+    """Write a run folder where the workflow puts it and return its Run. `tables`: {schema: rows} beside the metrics."""
+    rows = list(rows)
+    seeds = tuple(sorted({int(str(row["seed"])) for row in rows}))
+    block = "seeds" + ",".join(map(str, seeds))
+    train_on = "holdout" if group == "sweep" else "all"
+    plain = group in ("sweep", "dense")
+    recipe, number = ("dense", 0) if plain else (recipe, number)
+    folder = root / arm / ("dense" if plain else recipe)
+    folder = folder / train_on / rate / block if plain else folder / block / f"round{number}"
+    io.write_table(folder / "metrics.csv", "metrics", rows)
+    if masks is not None:
+        io.write_tensors(folder / "mask.safetensors", masks, {"seeds": json.dumps(seeds)})
+    for schema, more in (tables or {}).items():
+        name = "edges.csv.gz" if schema == "edges" else schema.removeprefix("run_") + ".csv"
+        io.write_table(folder / name, schema, more)
+    return Run(group, arm, recipe, number, train_on, rate, seeds, folder)
+
+
+def read_back(root: Path, name: str, rows: Iterable[Mapping[str, object]]) -> pandas.DataFrame:
+    """Rows as a figure gets them: through the file."""
+    io.write_table(root / f"{name}.csv", name, rows)
+    return io.read_table(root / f"{name}.csv", name)
+
+
+# ---------------------------------------------------------------- a whole study, shaped like Fashion-MNIST results
+
+RATES = {"gd": ("0.008", "0.009", "0.01", "0.02", "0.022", "0.03", "0.04", "0.05", "0.06")}
+OTHER_RATES = ("0.7", "0.75", "0.77", "0.8", "0.9", "1.0", "1.1", "1.2")
+PARTS = ("recurrent0", "recurrent1", "recurrent2")
+TENSORS = ("rnn.weight_hh_l0", "rnn.weight_hh_l1", "rnn.weight_hh_l2", "rnn.weight_ih_l1", "rnn.weight_ih_l2")
+UNITS = 256
+
+
+class Study:
+    """Tables of a study by name; each method gives the rows of one table."""
+
+    def __init__(
+        self,
+        arms: Sequence[str] = ("gd", "eg"),
+        seeds: Sequence[int] = (0, 1, 2),
+        rounds: int = 5,
+        diverged: bool = False,
+        controls: bool = True,
+        units: int = UNITS,
+    ) -> None:
+        self.arms, self.seeds, self.count, self.units = arms, seeds, rounds, units
+        self.densities = [0.2 ** (r / rounds) for r in range(rounds + 1)] if rounds else [1.0]
+        self.diverged = diverged
+        self.controls = controls
+        self.random = np.random.default_rng(5)
+        self._rounds = self._make_rounds()
+
+    def tables(self, root: Path) -> dict[str, pandas.DataFrame]:
+        """All tables, written and read back."""
+        names = [name for name in SCHEMAS if hasattr(self, name)]
+        return {name: read_back(root, name, getattr(self, name)()) for name in names}
+
+    def stages(self, dense: bool = True, seeds: bool = True) -> Iterable[dict[str, Any]]:
+        """The leading columns of every trained density: dense, rounds, controls, in-run levels."""
+        for arm in self.arms:
+            stages = [("dense", 0, 1.0)] if dense else []
+            stages += [("magnitude_global_rewind", r, self.densities[r]) for r in range(1, self.count + 1)]
+            if self.controls and self.count:
+                stages += [(name, 1, self.densities[-1]) for name in ("random_mask", "magnitude_init")]
+                levels = list(enumerate(self.densities[:-1]))
+                stages += [("seed_procedure", r, d) for r, d in (levels if dense else levels[-1:])]
+            for recipe, number, density in stages:
+                base = {"arm": arm, "recipe": recipe, "round": number, "density": density}
+                for seed in self.seeds if seeds else [None]:
+                    yield base if seed is None else {**base, "seed": seed}
+
+    def accuracy(self, row: Mapping[str, Any]) -> float:
+        loss = {"random_mask": 0.02, "magnitude_init": 0.008, "seed_procedure": 0.006}.get(row["recipe"], 0.002)
+        level = 0.8908 - 0.004 * self.arms.index(row["arm"])
+        return float(level - loss * (-np.log(row["density"])) ** 1.5 + self.random.normal(0, 0.0015))
+
+    def lr_sweep(self) -> Iterable[dict[str, Any]]:
+        for arm in self.arms:
+            rates = RATES.get(arm, OTHER_RATES)
+            best = rates[len(rates) // 2]
+            for i, lr in enumerate(rates):
+                for seed in self.seeds:
+                    dead = self.diverged and i >= len(rates) - 2
+                    miss = 0.004 * np.log(float(lr) / float(best)) ** 2
+                    accuracy = 0.89 - miss + self.random.normal(0, 0.001)
+                    yield {
+                        "arm": arm,
+                        "lr": lr,
+                        "seed": seed,
+                        "selection_loss": None if dead else 0.31 + 2 * miss + self.random.normal(0, 0.002),
+                        "validation_accuracy": 0.1 if dead else accuracy + 0.003,
+                        "test_accuracy": 0.1 if dead else accuracy,
+                        "test_accuracy_mean5": 0.1 if dead else accuracy - 0.001,
+                        "diverged_step": 1200 if dead else None,
+                        "selected": lr == best,
+                    }
+
+    def curves(self) -> Iterable[dict[str, Any]]:
+        edges = [0, 5, 9, 12, 16, 20]
+        for row in self.stages():
+            end = self.accuracy(row)
+            first, last = (1, 20) if row["recipe"] == "dense" else (2, 20)
+            if row["recipe"] == "seed_procedure":
+                first, last = edges[row["round"] % 5] + 1, edges[row["round"] % 5 + 1]
+            for epoch in range(first, last + 1):
+                accuracy = end - 0.14 * np.exp(-epoch / 4) + self.random.normal(0, 0.003)
+                dead = self.diverged and row["seed"] == self.seeds[-1] and epoch > 12
+                yield {
+                    **row,
+                    "lr": "0.1",
+                    "epoch": float(epoch),
+                    "train_loss": None if dead else 0.2 + 0.5 * np.exp(-epoch / 4),
+                    "train_accuracy": None if dead else accuracy + 0.002 * epoch,
+                    "validation_loss": None,
+                    "test_loss": None if dead else 0.3 + 0.4 * np.exp(-epoch / 4) + self.random.normal(0, 0.005),
+                    "test_accuracy": 0.1 if dead else accuracy,
+                }
+
+    def rounds(self) -> list[dict[str, Any]]:
+        return self._rounds
+
+    def _make_rounds(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        for row in self.stages():
+            dead = self.diverged and row["seed"] == self.seeds[-1] and row["round"] in (0, 2)
+            accuracy = 0.1 if dead else self.accuracy(row)
+            rows.append(
+                {
+                    **row,
+                    "lr": "0.1",
+                    "train_loss": 0.2,
+                    "test_loss": 0.3,
+                    "test_accuracy": accuracy,
+                    "test_accuracy_mean5": accuracy - 0.001,
+                    "validation_accuracy": None,
+                    "clipped_share": 0.9,
+                    "diverged_step": 800 if dead else None,
+                }
+            )
+        return rows
+
+    def layers(self) -> Iterable[dict[str, Any]]:
+        total = self.units**2
+        for row in self.stages(dense=False):
+            for i, tensor in enumerate(TENSORS):
+                tilt = 0.12 * (i - 2) * (1 - row["density"]) * (1 + self.arms.index(row["arm"]))
+                density = row["density"] * (1 + (0 if row["recipe"] == "random_mask" else tilt))
+                kept = int(density * total)
+                yield {**row, "tensor": tensor, "kept": kept, "total": total, "layer_density": kept / total}
+
+    def nodes(self) -> Iterable[dict[str, Any]]:
+        for row in self.stages(dense=False):
+            for part in PARTS:
+                width = 12 if self.arms.index(row["arm"]) else 6
+                mean = row["density"] * self.units
+                for node in range(self.units):
+                    degrees = np.clip(self.random.normal(mean, width, 2), 0, self.units - 1).astype(int)
+                    cluster = row["density"] * 1.8 + self.random.normal(0, 0.01, 2)
+                    yield {
+                        **row,
+                        "part": part,
+                        "node": node,
+                        "in_degree": degrees[0],
+                        "out_degree": degrees[1],
+                        "degree": int(degrees.sum() * 0.9),
+                        "in_strength": degrees[0] * 0.05,
+                        "out_strength": degrees[1] * 0.05,
+                        "clustering": min(1.0, cluster[0]),
+                        "clustering_directed": min(1.0, cluster[1] * 0.7),
+                    }
+
+    def overlap(self) -> Iterable[dict[str, Any]]:
+        tickets = list(self.stages(dense=False))
+        for a in tickets:
+            for b in tickets:
+                differ = [k for k in ("arm", "recipe", "round", "seed") if a[k] != b[k]]
+                kind = {"arm": "arms", "seed": "seeds", "round": "rounds"}.get(differ[0] if len(differ) == 1 else "")
+                if differ and set(differ) <= {"recipe", "round"} and b["recipe"] == "magnitude_init":
+                    kind = "initial" if a["density"] == b["density"] else None
+                if kind is None or (kind != "initial" and list(a.values()) > list(b.values())):
+                    continue
+                if kind == "rounds" and b["round"] != a["round"] + 1:
+                    continue
+                p, q = a["density"], b["density"]
+                chance = p * q / (p + q - p * q)
+                lift = {"arms": 0.3, "seeds": 0.02, "rounds": 0.9, "initial": 0.4}[kind]
+                ends = {f"{k}_{s}": t[k] for s, t in (("a", a), ("b", b)) for k in ("arm", "recipe", "round", "seed")}
+                for part in (*TENSORS, "all"):
+                    jaccard = chance + lift * (min(p, q) / max(p, q) - chance) + self.random.normal(0, 0.005)
+                    yield {"comparison": kind, "part": part, **ends, "jaccard": jaccard, "chance": chance}
+
+    def components(self) -> Iterable[dict[str, Any]]:
+        for row in self.stages(dense=False):
+            if row["round"] != self.count or row["seed"] != self.seeds[0] or "rewind" not in row["recipe"]:
+                continue
+            for part in PARTS:
+                kept = np.argwhere(self.random.random((self.units, self.units)) < row["density"])
+                for source, target in kept.tolist():
+                    weight = float(np.float32(self.random.normal(0, 0.1)))
+                    yield {**row, "part": part, "source": source, "target": target, "weight": weight}
+
+    def summary(self) -> Iterable[dict[str, Any]]:
+        return summarise(pandas.DataFrame(self._rounds), self.arms[0])

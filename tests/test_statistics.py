@@ -1,0 +1,56 @@
+"""Reported numbers against hand-computed ones and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from scipy import stats
+
+from winnow.statistics import estimate, paired
+
+
+def test_hand_computed():
+    found = estimate([1.0, 2.0, 3.0])
+    assert (found.n, found.mean, found.sd) == (3, 2.0, 1.0)
+    # t(0.975, 2) = 4.30265, half width = 4.30265 / sqrt(3) = 2.48414
+    assert found.low == pytest.approx(2 - 2.484138, abs=1e-5)
+    assert found.high == pytest.approx(2 + 2.484138, abs=1e-5)
+
+
+def test_against_scipy():
+    values = [0.881, 0.893, 0.887, 0.8905, 0.884]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    found = estimate(values)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-12)
+
+
+def test_one_value_has_no_interval_and_none_has_no_mean():
+    one = estimate([0.5])
+    assert (one.n, one.mean, one.sd, one.low, one.high) == (1, 0.5, None, None, None)
+    assert estimate([]).mean is None
+
+
+def test_not_finite_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        estimate([1.0, math.nan])
+
+
+def test_pairs_are_common_seeds():
+    found = paired({0: 3.0, 1: 5.0, 7: 100.0}, {1: 1.0, 0: 1.0, 9: -100.0})
+    # differences 2 and 4: mean 3, sd sqrt(2), half width 12.7062 * sqrt(2) / sqrt(2)
+    assert (found.difference.n, found.difference.mean) == (2, 3.0)
+    assert found.difference.high == pytest.approx(3 + 12.7062, abs=1e-3)
+    assert found.correlation is None  # below 3 pairs
+
+
+def test_paired_against_scipy():
+    a, b = [0.90, 0.91, 0.89, 0.92], [0.88, 0.90, 0.885, 0.89]
+    found = paired(dict(enumerate(a)), dict(enumerate(b)))
+    interval = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (found.difference.low, found.difference.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert found.correlation == pytest.approx(stats.pearsonr(a, b).statistic)
+
+
+def test_no_correlation_without_spread():
+    assert paired({0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 2.0, 2: 3.0}).correlation is None

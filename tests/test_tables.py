@@ -1,0 +1,239 @@
+"""Every joint table from tiny run folders with hand-checked values, and the contract of table plug-ins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from synthetic_tables import metrics, read_back, run
+
+from winnow import io, plugins
+from winnow.overlap import chance
+from winnow.schemas import SCHEMAS
+
+ROOT = Path(__file__).parents[1]
+HIDDEN = "rnn.weight_hh_l0"
+INPUT = "rnn.weight_ih_l1"
+
+
+def _table(tmp_path, name, runs, **spec):
+    return read_back(tmp_path, name, plugins.load("tables", name).rows(runs, spec))
+
+
+def _mask(*lanes):
+    return np.array(lanes, dtype=bool).reshape(len(lanes), 2, 2)
+
+
+@pytest.mark.parametrize("name", plugins.names("tables"))
+def test_contract(name, tmp_path):
+    assert name in SCHEMAS
+    assert plugins.load("tables", name).__doc__
+    assert set(plugins.constant("tables", name, "GROUPS")) <= {"sweep", "dense", "rounds", "in_run"}
+    assert all(isinstance(file, str) for file in plugins.constant("tables", name, "FILES"))
+    assert plugins.constant("tables", name, "BEST", False) in (True, False)
+    assert list(_table(tmp_path, name, []).columns) == list(SCHEMAS[name])  # a study without runs has empty tables
+
+
+def test_rounds_of_a_dense_run(tmp_path):
+    rows = metrics(3, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], test_loss=[9, 9, 9, 9, 9, 0.7], clipped_share=0.25)
+    table = _table(tmp_path, "rounds", [run(tmp_path, rows, group="dense", rate="lr0.022")])
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert (row["recipe"], row["round"], row["density"], row["seed"], row["lr"]) == ("dense", 0, 1.0, 3, "0.022")
+    assert (row["test_accuracy"], row["test_loss"], row["clipped_share"]) == (0.6, 0.7, 0.25)
+    assert row["test_accuracy_mean5"] == pytest.approx(0.4)  # 0.2 ... 0.6, not 0.1
+    assert np.isnan(row["diverged_step"])
+
+
+def test_rows_are_read_in_order_of_training(tmp_path):
+    rows = metrics(0, [0.1, 0.9])[::-1]
+    assert _table(tmp_path, "rounds", [run(tmp_path, rows)])["test_accuracy"].tolist() == [0.9]
+
+
+def test_best_rate_is_named_by_its_value(tmp_path):
+    io.write_json(tmp_path / "gd" / "best.json", {"lr": "0.75"})
+    dense = run(tmp_path, metrics(0, [0.5]), group="dense", rate="best")
+    pruned = run(tmp_path, metrics(0, [0.5]), rate="best", number=2)
+    assert _table(tmp_path, "rounds", [dense, pruned])["lr"].tolist() == ["0.75", "0.75"]
+
+
+def test_in_run_levels(tmp_path):
+    """Pruned after epochs 2 and 3: a row belongs to the density that was trained in it."""
+    rows = metrics(0, [0.5, 0.6, 0.7, 0.8], density=[1.0, 1.0, 0.5, 0.25])
+    one = run(tmp_path, rows, group="in_run", recipe="procedure")
+    table = _table(tmp_path, "rounds", [one])
+    assert table["round"].tolist() == [0, 1, 2]
+    assert table["density"].tolist() == [1.0, 0.5, 0.25]
+    assert table["test_accuracy"].tolist() == [0.6, 0.7, 0.8]
+    assert table["test_accuracy_mean5"].tolist() == pytest.approx([0.55, 0.7, 0.8])  # never over two densities
+    curves = _table(tmp_path, "curves", [one])
+    assert curves["epoch"].tolist() == [1, 2, 3, 4]
+    assert curves["round"].tolist() == [0, 0, 1, 2]
+
+
+def test_in_run_divergence_counts_from_its_level_on(tmp_path):
+    rows = metrics(0, [0.5, 0.1], density=[1.0, 0.5], diverged_step=[None, 15])
+    table = _table(tmp_path, "rounds", [run(tmp_path, rows, group="in_run", recipe="procedure")])
+    assert table["diverged_step"].isna().tolist() == [True, False]
+
+
+def test_curves(tmp_path):
+    rows = metrics(0, [0.5, 0.6], start=2, density=0.5) + metrics(1, [0.7, 0.8], start=2, density=0.5)
+    table = _table(tmp_path, "curves", [run(tmp_path, rows, arm="eg", number=4)])
+    assert table["seed"].tolist() == [0, 0, 1, 1]
+    assert table["epoch"].tolist() == [2, 3, 2, 3]
+    assert table["test_accuracy"].tolist() == [0.5, 0.6, 0.7, 0.8]
+    assert set(table["round"]) == {4}
+    assert set(table["density"]) == {0.5}
+
+
+def test_summary(tmp_path):
+    gd = metrics(0, [0.80]) + metrics(1, [0.90])
+    more = metrics(2, [0.85])  # a second seed block
+    eg = metrics(0, [0.82]) + metrics(1, [0.94]) + metrics(2, [0.10], diverged_step=7)
+    runs = [run(tmp_path, rows, group="dense", arm=arm) for arm, rows in (("gd", gd), ("gd", more), ("eg", eg))]
+    table = _table(tmp_path, "summary", runs, reference="gd").set_index("arm")
+    assert table.loc["gd", ["n", "diverged"]].tolist() == [3, 0]
+    assert table.loc["gd", "mean"] == pytest.approx(0.85)
+    assert table.loc["gd", "sd"] == pytest.approx(0.05)
+    assert table.loc["gd", "ci95_low"] == pytest.approx(0.85 - 4.302653 * 0.05 / 3**0.5)
+    assert table.loc["gd", ["reference", "difference", "pairs"]].isna().all()
+    assert table.loc["eg", ["n", "diverged", "pairs", "reference"]].tolist() == [2, 1, 2, "gd"]
+    assert table.loc["eg", "mean"] == pytest.approx(0.88)
+    assert table.loc["eg", "difference"] == pytest.approx(0.03)  # (0.02 + 0.04) / 2
+    assert table.loc["eg", "difference_ci95_high"] == pytest.approx(0.03 + 12.7062 * 0.01, abs=1e-5)
+    assert np.isnan(table.loc["eg", "correlation"])
+
+
+def test_summary_of_one_seed_and_of_none(tmp_path):
+    runs = [
+        run(tmp_path, metrics(0, [0.9]), group="dense"),
+        run(tmp_path, metrics(0, [0.1], diverged_step=3), group="dense", arm="eg"),
+    ]
+    table = _table(tmp_path, "summary", runs, reference="gd").set_index("arm")
+    assert table.loc["gd", ["mean", "n"]].tolist() == [0.9, 1]
+    assert table.loc["gd", ["sd", "ci95_low", "ci95_high"]].isna().all()
+    assert table.loc["eg", ["n", "diverged", "pairs"]].tolist() == [0, 1, 0]
+    assert table.loc["eg", ["mean", "mean5", "difference"]].isna().all()
+
+
+def test_lr_sweep(tmp_path):
+    losses = [9.0, 0.3, 0.4, 0.5]
+    fine = metrics(0, [0.1, 0.2, 0.3, 0.4], validation_loss=losses, validation_accuracy=[0, 0, 0, 0.8])
+    dead = metrics(0, [0.1, 0.1], validation_loss=[2.3, None], diverged_step=[None, 12])
+    runs = [run(tmp_path, rows, group="sweep", rate=lr) for lr, rows in (("lr0.10", dead), ("lr0.02", fine))]
+    io.write_json(tmp_path / "gd" / "best.json", {"lr": "0.02"})
+    table = _table(tmp_path, "lr_sweep", runs, last=3)
+    assert table["lr"].tolist() == ["0.02", "0.10"]
+    assert table["selected"].tolist() == [True, False]
+    assert table.loc[0, "selection_loss"] == pytest.approx(0.4)
+    assert table.loc[0, ["validation_accuracy", "test_accuracy"]].tolist() == [0.8, 0.4]
+    assert np.isnan(table.loc[1, "selection_loss"])
+    assert table.loc[1, "diverged_step"] == 12
+
+
+def test_layers(tmp_path):
+    masks = {INPUT: _mask([1, 1, 1, 1], [0, 0, 0, 1]), HIDDEN: _mask([1, 0, 0, 0], [1, 1, 1, 0])}
+    rows = metrics(4, [0.5], density=0.5) + metrics(9, [0.5], density=0.5)
+    table = _table(tmp_path, "layers", [run(tmp_path, rows, masks=masks, number=3)])
+    assert table["tensor"].tolist() == [HIDDEN, INPUT] * 2
+    assert table["seed"].tolist() == [4, 4, 9, 9]
+    assert table["kept"].tolist() == [1, 4, 3, 1]
+    assert table["layer_density"].tolist() == [0.25, 1.0, 0.75, 0.25]
+    assert set(table["round"]) == {3}
+    assert set(table["total"]) == {4}
+
+
+@pytest.mark.parametrize("name", ["graph", "nodes", "weights", "histograms"])
+def test_joined_tables(name, tmp_path):
+    """The run's own rows, led by what was trained; an in-run ticket belongs to its last density."""
+    own = {column: 0 for column in SCHEMAS[f"run_{name}"]} | {"part": "recurrent0", "seed": 1}
+    own |= {column: text for column, text in (("state", "final"), ("measure", "density")) if column in own}
+    rows = metrics(1, [0.5, 0.6], density=[1.0, 0.5])
+    one = run(tmp_path, rows, group="in_run", recipe="procedure", tables={f"run_{name}": [own]})
+    table = _table(tmp_path, name, [one])
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert row[["arm", "recipe", "round", "density", "seed"]].tolist() == ["gd", "procedure", 1, 0.5, 1]
+    assert row["part"] == "recurrent0"
+
+
+def _tickets(tmp_path):
+    def ticket(arm, recipe, number, *lanes):
+        rows = [row for seed in range(len(lanes)) for row in metrics(seed, [0.5], density=0.5)]
+        return run(tmp_path, rows, arm=arm, recipe=recipe, number=number, masks={HIDDEN: _mask(*lanes)})
+
+    return [
+        ticket("gd", "main", 1, [1, 1, 1, 0], [1, 0, 1, 1]),
+        ticket("gd", "main", 2, [1, 1, 0, 0], [0, 0, 1, 1]),
+        ticket("eg", "main", 2, [1, 0, 1, 0], [0, 0, 1, 1]),
+        ticket("gd", "control", 1, [0, 1, 1, 0], [0, 0, 1, 1]),
+    ]
+
+
+def test_overlap(tmp_path):
+    recipes = {"main": {"criterion": "magnitude"}, "control": {"criterion": "magnitude_init"}}
+    table = _table(tmp_path, "overlap", _tickets(tmp_path), recipes=recipes)
+    table = table[table["part"] == "all"]
+    keys = ["comparison", "arm_a", "recipe_a", "round_a", "seed_a", "arm_b", "recipe_b", "round_b", "seed_b"]
+    found = {tuple(row[key] for key in keys): row["jaccard"] for row in table.to_dict("records")}
+    third = pytest.approx(1 / 3)
+    assert found == {
+        ("arms", "gd", "main", 2, 0, "eg", "main", 2, 0): third,
+        ("arms", "gd", "main", 2, 1, "eg", "main", 2, 1): 1.0,
+        ("seeds", "gd", "main", 1, 0, "gd", "main", 1, 1): 0.5,
+        ("seeds", "gd", "main", 2, 0, "gd", "main", 2, 1): 0.0,
+        ("seeds", "eg", "main", 2, 0, "eg", "main", 2, 1): third,
+        ("seeds", "gd", "control", 1, 0, "gd", "control", 1, 1): third,
+        ("rounds", "gd", "main", 1, 0, "gd", "main", 2, 0): pytest.approx(2 / 3),
+        ("rounds", "gd", "main", 1, 1, "gd", "main", 2, 1): pytest.approx(2 / 3),
+        # only masks with as many kept weights as the control, i.e. round 2
+        ("initial", "gd", "main", 2, 0, "gd", "control", 1, 0): third,
+        ("initial", "gd", "main", 2, 1, "gd", "control", 1, 1): 1.0,
+    }
+
+
+def test_overlap_parts_and_chance(tmp_path):
+    masks = {HIDDEN: _mask([1, 1, 1, 0], [1, 0, 0, 0]), INPUT: _mask([1, 1, 1, 1], [1, 1, 1, 1])}
+    rows = metrics(0, [0.5]) + metrics(1, [0.5])
+    table = _table(tmp_path, "overlap", [run(tmp_path, rows, masks=masks)]).set_index("part")
+    assert table["jaccard"].to_dict() == pytest.approx({HIDDEN: 1 / 3, INPUT: 1.0, "all": 5 / 7})
+    assert table.loc[HIDDEN, "chance"] == pytest.approx(chance(3, 1, 4))
+    assert table.loc["all", "chance"] == pytest.approx(chance(7, 5, 8))
+
+
+def test_components(tmp_path):
+    """Units 0-1-2 hang together, 3-4 do not; the second seed, earlier round and other recipe stay out."""
+
+    def edges(*pairs, seed=0, tensor=HIDDEN):
+        return [
+            {"seed": seed, "tensor": tensor, "source": a, "target": b, "weight": 0.5 + i}
+            for i, (a, b) in enumerate(pairs)
+        ]
+
+    rows = metrics(0, [0.5], density=0.5) + metrics(1, [0.5], density=0.5)
+    wanted = edges((3, 4), (0, 1), (2, 1), (1, 1)) + edges((5, 6), tensor=INPUT) + edges((7, 8), seed=1)
+    runs = [
+        run(tmp_path, rows, number=1, tables={"edges": edges((8, 9))}),
+        run(tmp_path, rows, number=2, tables={"edges": wanted}),
+        run(tmp_path, rows, recipe="control", tables={"edges": edges((8, 9))}),
+    ]
+    table = _table(tmp_path, "components", runs)
+    assert table[["source", "target", "weight"]].to_numpy().tolist() == [[0, 1, 1.5], [2, 1, 2.5], [1, 1, 3.5]]
+    assert set(table["part"]) == {"recurrent0"}
+    assert set(table["round"]) == {2}
+
+
+def test_program(tmp_path):
+    one = run(tmp_path, metrics(0, [0.5]), group="dense")
+    other = run(tmp_path, metrics(0, [0.5], validation_loss=1.0), group="sweep")  # not a group of this table
+    entries = [{**vars(r), "seeds": list(r.seeds), "folder": str(r.folder)} for r in (one, other)]
+    command = [sys.executable, "workflow_scripts/tabulate.py", "--table", "rounds", "--out", str(tmp_path / "out.csv")]
+    subprocess.run([*command, "--spec", io.json.dumps({"runs": entries})], check=True, cwd=ROOT)
+    table = io.read_table(tmp_path / "out.csv", "rounds")
+    assert table[["arm", "recipe", "seed"]].to_numpy().tolist() == [["gd", "dense", 0]]
+    assert pandas.isna(table.loc[0, "diverged_step"])

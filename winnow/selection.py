@@ -1,0 +1,70 @@
+"""Choosing a learning rate on validation data; test accuracy is never looked at.
+
+Score of a rate: its validation loss, averaged over the last evaluations of each lane and then over the sweep's seeds.
+A rate with a diverged lane cannot win, however good its other lanes are; of equal scores the smaller rate wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from winnow.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def diverged_step(lane: pandas.DataFrame) -> int | None:
+    """The iteration at which a lane (its metrics rows) diverged, None if it did not."""
+    steps = lane["diverged_step"].dropna()
+    return int(steps.iloc[-1]) if len(steps) else None
+
+
+def lane_loss(lane: pandas.DataFrame, last: int) -> float | None:
+    """Mean validation loss over the last `last` evaluations of one lane; None if it diverged or has no such loss."""
+    losses = lane["validation_loss"].dropna().to_numpy(dtype=float)[-last:]
+    if diverged_step(lane) is not None or len(losses) == 0 or not all(map(math.isfinite, losses)):
+        return None
+    return float(losses.mean())
+
+
+def score(tables: Sequence[pandas.DataFrame], last: int) -> float | None:
+    """Selection loss of one rate from the metrics of all its runs; None if any lane diverged.
+
+    UserError if a lane that did not diverge has no validation loss (it trained on all images).
+    """
+    losses = []
+    for table in tables:
+        for seed, lane in table.groupby("seed"):
+            loss = lane_loss(lane, last)
+            if loss is None and diverged_step(lane) is None and lane["validation_loss"].isna().all():
+                raise UserError(
+                    f"Seed {seed} has no validation loss to select a learning rate with: it was trained on all images. "
+                    "The sweep needs train_on: holdout."
+                )
+            losses.append(loss)
+    if not losses or any(loss is None for loss in losses):
+        return None
+    return float(sum(loss for loss in losses if loss is not None) / len(losses))
+
+
+def select(scores: Mapping[str, float | None]) -> dict[str, Any]:
+    """The contents of best.json: the winning rate and every candidate's loss, in ascending order of rate.
+
+    `scores` maps a rate (its text) to its selection loss, None for a rate with a diverged lane. UserError if all are
+    None.
+    """
+    candidates = [
+        {"lr": rate, "loss": scores[rate], "diverged": scores[rate] is None} for rate in sorted(scores, key=Decimal)
+    ]
+    finished = [rate for rate in sorted(scores, key=Decimal) if scores[rate] is not None]
+    if not finished:
+        raise UserError(
+            f"No learning rate can be selected: a lane diverged at each of {', '.join(scores) or '(none given)'}. "
+            "Give smaller rates in config (arms: rates)."
+        )
+    best = min(finished, key=lambda rate: scores[rate] or 0.0)  # min keeps the first of equals: the smaller rate
+    return {"lr": best, "candidates": candidates}

@@ -1,0 +1,61 @@
+"""The numbers that are reported: mean, standard deviation, n, 95 % Student t interval; paired differences.
+
+With n values of mean m and standard deviation s (divisor n - 1) the interval is m +- t s / sqrt(n), where t is the
+0.975 quantile of Student's distribution with n - 1 degrees of freedom (Student 1908). One value has no interval.
+Arms share initialisation and data order per seed, so they are compared by the differences of equal seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean of n values; `sd` and the ends `low`, `high` of the interval are None where n does not give them."""
+
+    n: int
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Mean difference of values paired by seed, and their correlation (None below 3 pairs or without spread)."""
+
+    difference: Estimate
+    correlation: float | None
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean, standard deviation (n - 1) and 95 % interval of finite `values`; ValueError for a NaN or infinity."""
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("estimate() needs finite values: leave out diverged lanes before")
+    n = int(array.size)
+    if n == 0:
+        return Estimate(0, None, None, None, None)
+    mean = float(array.mean())
+    if n == 1:
+        return Estimate(1, mean, None, None, None)
+    sd = float(array.std(ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / n**0.5
+    return Estimate(n, mean, sd, mean - half, mean + half)
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Paired:
+    """Estimate of a - b over the seeds (keys) that both have, with the correlation of the pairs."""
+    seeds = sorted(set(a) & set(b))
+    first, second = np.array([a[seed] for seed in seeds]), np.array([b[seed] for seed in seeds])
+    correlation = None
+    if len(seeds) >= 3 and np.ptp(first) > 0 and np.ptp(second) > 0:
+        correlation = float(np.corrcoef(first, second)[0, 1])
+    return Paired(estimate((first - second).tolist()), correlation)

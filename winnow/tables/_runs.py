@@ -1,0 +1,110 @@
+"""Run: one finished run folder, as the joint tables see it.
+
+A run with rounds or without has one stage: the density that it trained. A run that prunes on the way has one stage per
+density level; the metrics row that stands for a level is its last epoch, and the levels count as rounds 0, 1, ...
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from winnow import io
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The epochs of one lane that trained at one density; `rows` are its metrics in order."""
+
+    seed: int
+    round: int
+    density: float
+    rows: pandas.DataFrame
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, with the fields of a tabulate spec's `runs` entry. `group`: sweep, dense, rounds or in_run."""
+
+    group: str
+    arm: str
+    recipe: str
+    round: int
+    train_on: str
+    rate: str
+    seeds: tuple[int, ...]
+    folder: Path
+
+    @classmethod
+    def from_spec(cls, entry: dict[str, Any]) -> Run:
+        """From a JSON entry; TypeError for missing or further keys."""
+        return cls(**{**entry, "seeds": tuple(entry["seeds"]), "folder": Path(entry["folder"])})
+
+    @property
+    def arm_folder(self) -> Path:
+        """The arm's folder: {arm}/dense/{train_on}/{rate}/{seeds} or {arm}/{recipe}/{seeds}/round{r} hold the run."""
+        return self.folder.parents[3 if self.group in ("sweep", "dense") else 2]
+
+    @property
+    def lr(self) -> str:
+        """The learning rate as text; for a run at the rate 'best' the one that selection chose."""
+        return str(self.best()["lr"]) if self.rate == "best" else self.rate.removeprefix("lr")
+
+    def best(self) -> Any:
+        """The arm's best.json."""
+        return io.read_json(self.arm_folder / "best.json")
+
+    def read(self, name: str, schema: str) -> pandas.DataFrame:
+        """One table of the run folder, with the rows of this run's seeds only."""
+        table = io.read_table(self.folder / name, schema)
+        return table[table["seed"].isin(self.seeds)]
+
+    def lanes(self) -> Iterator[tuple[int, pandas.DataFrame]]:
+        """(seed, metrics of that lane in order of training)."""
+        for seed, lane in self.read("metrics.csv", "metrics").groupby("seed"):
+            yield int(str(seed)), lane.sort_values("iteration", kind="stable")
+
+    def stages(self) -> Iterator[Stage]:
+        """One stage per lane; for an in-run recipe one per lane and density level, from dense to sparse."""
+        for seed, lane in self.lanes():
+            if self.group != "in_run":
+                yield Stage(seed, self.round, float(lane["density"].iloc[-1]), lane)
+                continue
+            level = lane["density"].ne(lane["density"].shift()).cumsum() - 1
+            for number, rows in lane.groupby(level):
+                yield Stage(seed, int(str(number)), float(rows["density"].iloc[-1]), rows)
+
+    def trained(self) -> dict[int, dict[str, object]]:
+        """The columns arm, recipe, round, density, seed of what each lane ended with, by seed."""
+        last = {stage.seed: stage for stage in self.stages()}  # later levels replace earlier ones
+        return {seed: self.columns(stage) for seed, stage in last.items()}
+
+    def columns(self, stage: Stage) -> dict[str, object]:
+        """The columns arm, recipe, round, density, seed of a stage."""
+        return {
+            "arm": self.arm,
+            "recipe": self.recipe,
+            "round": stage.round,
+            "density": stage.density,
+            "seed": stage.seed,
+        }
+
+    def joined(self, name: str, schema: str) -> Iterator[dict[str, object]]:
+        """The rows of a table of the run folder, led by arm, recipe, round and density; order as in the file."""
+        trained = self.trained()
+        for row in self.read(name, schema).to_dict("records"):
+            yield {**trained[int(row["seed"])], **{str(key): value for key, value in row.items()}}
+
+    def masks(self) -> dict[int, dict[str, np.ndarray]]:
+        """The ticket's mask (true = kept) by seed and tensor name, tensors in sorted order."""
+        arrays, metadata = io.read_tensors(self.folder / "mask.safetensors")
+        lanes = {seed: lane for lane, seed in enumerate(json.loads(metadata["seeds"]))}
+        return {seed: {name: arrays[name][lanes[seed]] for name in sorted(arrays)} for seed in self.seeds}

@@ -1,0 +1,17 @@
+"""Graph measures of every ticket, each with its null models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from winnow.tables._runs import Run
+
+GROUPS = ("rounds", "in_run")
+FILES = ("metrics.csv", "graph.csv")
+
+
+def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
+    """The run's own rows, led by arm, recipe, round and density."""
+    for run in runs:
+        yield from run.joined("graph.csv", "run_graph")
