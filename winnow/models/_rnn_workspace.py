@@ -1,8 +1,8 @@
 """The RNN's fast path: forward and backward written out over reused buffers.
 
-With z_t = W_ih x_t + W_hh h_{t-1} + b and h_t = tanh(z_t), the gradient d_t of the loss by z_t runs backwards in time as
+With z_t = W_ih x_t + W_hh h_{t-1} + b and h_t = tanh(z_t), the loss has by z_t the gradient d_t, backwards in time:
 
-    d_t = (g_t + W_hh' d_{t+1}) * (1 - h_t^2),     g_t = W_ih' d_t of the layer above (the classifier: at the last t only)
+    d_t = (g_t + W_hh' d_{t+1}) * (1 - h_t^2),   g_t = W_ih' d_t of the layer above (the classifier: at the last t only)
     dW_hh = sum_t d_t h_{t-1}',   dW_ih = sum_t d_t x_t',   db_ih = db_hh = sum_t d_t
 
 What makes it fast: activations are time-major [T, B, H], so that the input projections of all steps, g of all steps and
@@ -15,7 +15,7 @@ into the weights, where it is exact.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
@@ -27,8 +27,8 @@ tanh_backward = torch.ops.aten.tanh_backward.grad_input
 class Workspace:
     """Buffers and passes for `lanes` lanes of up to `batch` images each; a smaller batch uses a part of the buffers.
 
-    `dtype` is that of activations and matmuls; the classifier and the loss are float32 (float64 for float64), parameters
-    and gradients keep their own dtype. Not thread-safe; RuntimeError for calls out of order.
+    `dtype` is that of activations and matmuls; the classifier and the loss are float32 (float64 for float64), and so
+    must parameters and gradients be. RuntimeError for calls out of order.
     """
 
     def __init__(
@@ -44,12 +44,13 @@ class Workspace:
         training: bool,
     ) -> None:
         self.lanes, self.batch, self.training = lanes, batch, training
-        self.classes, self.hidden, self.layers = classes, hidden, layers
+        self.hidden, self.layers = hidden, layers
         self.steps, self.width = shape[1], shape[0] * shape[2]
         self.dtype, self.exact = dtype, torch.promote_types(dtype, torch.float32)
         self.in_lanes = device.type == "cpu"
         self.through_sigmoid = self.in_lanes and dtype != torch.bfloat16
-        self._mm, self._addmm = (torch.mm, torch.addmm) if self.in_lanes else (torch.bmm, torch.baddbmm)
+        self._mm: Callable[..., Tensor] = torch.mm if self.in_lanes else torch.bmm
+        self._addmm: Callable[..., Tensor] = torch.addmm if self.in_lanes else torch.baddbmm
         together = 1 if self.in_lanes else lanes
         rows = self.steps * batch
         # Evaluation needs only the layer at work and the one below it, and on a CPU those of one lane.
@@ -57,6 +58,7 @@ class Workspace:
         self._inputs = torch.empty((lanes if training else 1) * rows * self.width, device=device, dtype=dtype)
         self._states = [torch.empty(kept * rows * hidden, device=device, dtype=dtype) for _ in range(buffers)]
         self._delta = torch.empty(together * rows * hidden if training else 0, device=device, dtype=dtype)
+        self._classes = torch.arange(classes, device=device)
         self._minus_one = torch.tensor(-1.0, device=device, dtype=dtype)
         self._pending: tuple[Mapping[str, Tensor], Tensor, Tensor] | None = None
 
@@ -92,8 +94,9 @@ class Workspace:
         x = x.view(self.lanes, self.steps, count, self.width)
         states = [self._view(state, self.lanes, count) for state in self._states]
         top = states[-1][:, -1].to(self.exact)
-        error.exp_().scatter_add_(2, labels[..., None], error.new_full((1, 1, 1), -1).expand(*labels.shape, 1))
-        error.div_(count)  # softmax - one-hot, (L, B, C)
+        error.exp_().sub_((labels[..., None] == self._classes).to(error.dtype)).div_(
+            count
+        )  # softmax - one-hot, (L, B, C)
         torch.bmm(error.mT, top, out=gradients["output.weight"])
         torch.sum(error, 1, out=gradients["output.bias"])
         d_top = torch.bmm(error, parameters["output.weight"])  # (L, B, H)
@@ -108,7 +111,10 @@ class Workspace:
 
     @torch.no_grad()
     def evaluate(self, parameters: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Summed cross-entropy [L] (float64) and right answers [L] (int64) on inputs [B, C, rows, columns], labels [B]."""
+        """Summed cross-entropy [L] (float64) and right answers [L] (int64).
+
+        inputs [B, C, rows, columns] (float32, normalised) and labels [B] are shared by all lanes.
+        """
         if self.training:
             raise RuntimeError("evaluate() would overwrite what backward() needs: use a workspace with training=False")
         labels = labels[None]
@@ -141,7 +147,7 @@ class Workspace:
         """Copy [L, B, C, rows, columns] to time-major [L, T, B, C * columns] in the workspace's dtype."""
         count = inputs.shape[1]
         x = self._inputs[: lanes * self.steps * count * self.width].view(lanes, self.steps, count, -1)
-        x.unflatten(3, (inputs.shape[2], -1)).copy_(inputs.permute(0, 3, 1, 2, 4))
+        x.view(lanes, self.steps, count, inputs.shape[2], -1).copy_(inputs.permute(0, 3, 1, 2, 4))
         return x
 
     def _log_probabilities(self, parameters: Mapping[str, Tensor], top: Tensor) -> Tensor:

@@ -130,7 +130,8 @@ class RNN:
                 state = torch.tanh(x @ w_ih.mT + state @ w_hh.mT + (b_ih + b_hh)[:, None])
                 states.append(state)
             below = states
-        return below[-1] @ parameters["output.weight"].mT + parameters["output.bias"][:, None]
+        logits: Tensor = below[-1] @ parameters["output.weight"].mT + parameters["output.bias"][:, None]
+        return logits
 
     def workspace(
         self, lanes: int, batch: int, device: torch.device, dtype: torch.dtype, training: bool = True

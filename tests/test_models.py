@@ -1,0 +1,140 @@
+"""Contract suite over all model plug-ins: each one's fast path against its plain path under autograd."""
+
+import numpy as np
+import pytest
+import torch
+from model_checks import BATCH, CPU, LANES, assert_close, batch, by_autograd, by_hand, stacked
+from torch.nn import functional
+
+from winnow import plugins
+from winnow.seeds import stream
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+@pytest.fixture(params=plugins.names("models"))
+def model(request):
+    return plugins.load_class("models", request.param)()
+
+
+def test_declarations(model):
+    assert list(model.shapes) == list(model.roles) == list(model.fan_in)
+    assert set(model.roles.values()) <= {"input", "hidden", "output", "bias"}
+    for name, shape in model.shapes.items():
+        assert (len(shape) == 1) == (model.roles[name] == "bias")
+        if len(shape) == 2:
+            assert model.fan_in[name] == shape[1]
+    first, again, other = (model.initialise(stream(seed, "init")) for seed in (0, 0, 1))
+    assert list(first) == list(model.shapes)
+    for name, value in first.items():
+        assert value.dtype == np.float64
+        assert value.shape == model.shapes[name]
+        assert (value == again[name]).all()
+        assert (name in model.zero_initialised) == (not value.any())
+        assert name in model.zero_initialised or (value != other[name]).any()
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_loss_and_gradients_equal_autograd(model, dtype):
+    parameters, data = stacked(model, dtype=dtype), batch(model, dtype=dtype)
+    losses, gradients = by_hand(model.workspace(LANES, BATCH, CPU, dtype), parameters, *data)
+    expected_losses, expected = by_autograd(model, parameters, *data)
+    assert losses.dtype == dtype
+    assert_close(losses, expected_losses, TOLERANCE[dtype])
+    for name in model.shapes:
+        assert_close(gradients[name], expected[name], TOLERANCE[dtype])
+
+
+def test_a_short_batch_between_whole_ones(model):
+    parameters, whole, short = stacked(model), batch(model), batch(model, size=2)
+    workspace = model.workspace(LANES, BATCH, CPU, torch.float64)
+    for data in (whole, short, whole):
+        losses, gradients = by_hand(workspace, parameters, *data)
+        expected_losses, expected = by_autograd(model, parameters, *data)
+        assert_close(losses, expected_losses, 1e-10)
+        for name in model.shapes:
+            assert_close(gradients[name], expected[name], 1e-10)
+
+
+def test_parameters_and_inputs_stay_as_they_were(model):
+    parameters, (inputs, labels) = stacked(model), batch(model)
+    before = {name: value.clone() for name, value in parameters.items()}, inputs.clone()
+    by_hand(model.workspace(LANES, BATCH, CPU, torch.float64), parameters, inputs, labels)
+    assert all((parameters[name] == before[0][name]).all() for name in parameters)
+    assert (inputs == before[1]).all()
+
+
+def test_other_companions_leave_a_lane_bit_equal(model):
+    parameters, (inputs, labels) = stacked(model, 3, torch.float32), batch(model, 3, dtype=torch.float32)
+    workspace = model.workspace(3, BATCH, CPU, torch.float32)
+    losses, gradients = by_hand(workspace, parameters, inputs, labels)
+    order = torch.tensor([0, 2, 2])
+    others = {name: value[order] for name, value in parameters.items()}
+    new_losses, new_gradients = by_hand(workspace, others, inputs[order], labels[order])
+    assert losses[0] == new_losses[0]
+    assert losses[1] != new_losses[1]
+    assert all((gradients[name][0] == new_gradients[name][0]).all() for name in gradients)
+
+
+def test_a_lane_alone_equals_a_lane_in_company(model):
+    parameters, (inputs, labels) = stacked(model, dtype=torch.float32), batch(model, dtype=torch.float32)
+    losses, gradients = by_hand(model.workspace(LANES, BATCH, CPU, torch.float32), parameters, inputs, labels)
+    for lane in range(LANES):
+        only = slice(lane, lane + 1)
+        mine = {name: value[only] for name, value in parameters.items()}
+        loss, gradient = by_hand(model.workspace(1, BATCH, CPU, torch.float32), mine, inputs[only], labels[only])
+        assert_close(loss, losses[only], 1e-6)
+        for name in gradients:
+            assert_close(gradient[name], gradients[name][only], 1e-6)
+
+
+@pytest.mark.parametrize("size", [BATCH, 2])
+def test_evaluation_equals_the_plain_path(model, size):
+    parameters, (inputs, _) = stacked(model), batch(model, 1, size)
+    logits = model.logits(parameters, inputs.expand(LANES, *inputs.shape[1:]))
+    labels = logits[0].argmax(1)  # lane 0 is right everywhere
+    labels[0] = (labels[0] + 1) % model.classes
+    workspace = model.workspace(LANES, BATCH, CPU, torch.float64, training=False)
+    for _ in range(2):
+        losses, right = workspace.evaluate(parameters, inputs[0], labels)
+        assert losses.dtype == torch.float64
+        assert right.dtype == torch.int64
+        assert right.tolist() == (logits.argmax(2) == labels).sum(1).tolist()
+        assert right[0] == size - 1
+        expected = torch.stack([functional.cross_entropy(lane, labels, reduction="sum") for lane in logits])
+        assert_close(losses, expected, 1e-10)
+
+
+def test_bf16_points_the_same_way(model):
+    parameters, data = stacked(model, dtype=torch.float32), batch(model, size=32, dtype=torch.float32)
+    losses, gradients = by_hand(model.workspace(LANES, 32, CPU, torch.bfloat16), parameters, *data)
+    expected_losses, expected = by_autograd(model, parameters, *data)
+    assert losses.dtype == torch.float32
+    assert_close(losses, expected_losses, 1e-2)
+    for name in model.shapes:
+        assert gradients[name].dtype == torch.float32
+        cosine = functional.cosine_similarity(gradients[name].flatten(1), expected[name].flatten(1))
+        assert cosine.min() > 0.999, name
+        assert_close(gradients[name], expected[name], 0.05)
+
+
+def test_calls_out_of_order(model):
+    parameters, (inputs, labels) = stacked(model), batch(model)
+    gradients = {name: torch.empty_like(value) for name, value in parameters.items()}
+    workspace = model.workspace(LANES, BATCH, CPU, torch.float64)
+    with pytest.raises(RuntimeError, match="needs a loss"):
+        workspace.backward(gradients)
+    workspace.loss(parameters, inputs, labels)
+    with pytest.raises(RuntimeError, match="again before backward"):
+        workspace.loss(parameters, inputs, labels)
+    workspace.backward(gradients)
+    with pytest.raises(RuntimeError, match="needs a loss"):
+        workspace.backward(gradients)
+    with pytest.raises(RuntimeError, match="training=False"):
+        workspace.evaluate(parameters, inputs[0], labels[0])
+    evaluation = model.workspace(LANES, BATCH, CPU, torch.float64, training=False)
+    with pytest.raises(RuntimeError, match="training=True"):
+        evaluation.loss(parameters, inputs, labels)
+    with pytest.raises(ValueError, match="labels are"):
+        workspace.loss(parameters, *batch(model, size=BATCH + 1))
+    workspace.loss(parameters, inputs, labels)  # a refused call leaves the workspace usable
