@@ -80,6 +80,7 @@ class Workspace:
             self._forward({name: value[lane] for name, value in parameters.items()}, x[lane], [s[lane] for s in states])
         log_p = self._log_probabilities(parameters, states[-1][:, -1])  # (L, B, C)
         loss = -log_p.gather(2, labels[..., None]).mean((1, 2))
+        self.correct = (log_p.argmax(2) == labels).sum(1)  # right answers per lane [L] of the last loss()
         self._pending = (parameters, log_p, labels)
         return loss
 
