@@ -1,0 +1,142 @@
+"""The problem that an optimiser works on: one minibatch loss per lane, its gradient, and what lies behind it.
+
+Every gradient in winnow is computed here, so that the order *mask, then clip* holds for every optimiser and every
+sample-gradient is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winnow.seeds import stream
+
+Tensors = dict[str, Tensor]
+Batch = tuple[Tensor, Tensor]  # inputs [L, B, 1, 28, 28] float32 normalised, labels [L, B] int64
+
+
+class Problem:
+    """Loss and gradient of lane-stacked parameters on the current batch.
+
+    handles     {name: Parameter} that the optimiser steps: [L, ...], or one lane's view without the lane axis
+    parameters  {name: tensor [L, ...]} sharing memory with the handles
+    gradients   {name: tensor [L, ...]} sharing memory with the handles' `.grad`
+    masks       {name: float tensor of 0 and 1, of the handle's shape}; empty when nothing is pruned
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        handles: Mapping[str, torch.nn.Parameter],
+        parameters: Tensors,
+        gradients: Tensors,
+        workspace: Any,
+        seeds: list[int],
+        clip: float | None,
+    ) -> None:
+        self.model, self.workspace, self.seeds, self.clip = model, workspace, seeds, clip
+        self.handles, self.parameters, self.gradients = dict(handles), parameters, gradients
+        self.names = {handle: name for name, handle in self.handles.items()}
+        self.masks: Tensors = {}
+        self.roles: dict[str, str] = model.roles
+        self.fan_in: dict[str, int] = model.fan_in
+        self.zero_initialised: frozenset[str] = model.zero_initialised
+        self.batch: Batch | None = None
+        self.sample_gradients = 0  # per lane
+        self.clipped = torch.zeros(len(seeds), device=next(iter(parameters.values())).device)
+        self.correct = torch.zeros(len(seeds), device=self.clipped.device)
+
+    def generator(self, lane: int, purpose: str) -> np.random.Generator:
+        """The named random stream of a lane."""
+        return stream(self.seeds[lane], purpose)
+
+    def closure(self) -> Tensor:
+        """Zero, forward, backward, mask, clip on the current batch: fills `.grad`, returns the loss per lane [L]."""
+        loss = self.gradient()
+        self.clip_()
+        return loss
+
+    def gradient(
+        self, parameters: Mapping[str, Tensor] | None = None, out: Tensors | None = None, batch: Batch | None = None
+    ) -> Tensor:
+        """Masked, unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
+
+        On `batch`, or the current one. Returns the loss per lane [L]; counts the sample-gradients.
+        """
+        out = self.gradients if out is None else out
+        inputs, labels = self._batch(batch)
+        with torch.no_grad():
+            loss: Tensor = self.workspace.loss(self.parameters if parameters is None else parameters, inputs, labels)
+            self.workspace.backward(out)
+            for name, mask in self.masks.items():
+                out[name].mul_(mask)
+        self.sample_gradients += labels.shape[1]
+        return loss
+
+    def clip_(self) -> None:
+        """Scale each lane's gradient to norm `clip` at most, as torch.nn.utils.clip_grad_norm_ does for one model."""
+        if self.clip is None:
+            return
+        norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in self.gradients.values()]
+        norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)  # [L]
+        scale = (self.clip / (norm + 1e-6)).clamp_(max=1.0)
+        self.clipped += norm > self.clip
+        for g in self.gradients.values():
+            g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
+
+    def outputs(self, parameters: Mapping[str, Tensor] | None = None, batch: Batch | None = None) -> Tensor:
+        """Differentiable logits [L, B, C] through the model's plain path (forward-mode and second-order methods)."""
+        inputs, _ = self._batch(batch)
+        logits: Tensor = self.model.logits(self.parameters if parameters is None else parameters, inputs)
+        return logits
+
+    @staticmethod
+    def output_hessian_product(logits: Tensor, vector: Tensor) -> Tensor:
+        """Hessian of the mean cross-entropy with respect to the logits [L, B, C], times `vector` [L, B, C].
+
+        H v = (p * v - p (p . v)) / B with p = softmax(logits) (Schraudolph 2002, section 5).
+        """
+        p = logits.softmax(-1)
+        pv = p * vector
+        return (pv - p * pv.sum(-1, keepdim=True)) / logits.shape[1]
+
+    def apply_masks(self, optimizer: torch.optim.Optimizer) -> None:
+        """Set pruned weights, and optimiser state tensors of their parameter's shape, to exactly zero."""
+        for name, mask in self.masks.items():
+            handle = self.handles[name]
+            handle.data.mul_(mask)
+            for value in optimizer.state[handle].values() if handle in optimizer.state else ():
+                if isinstance(value, Tensor) and value.shape == handle.shape:
+                    value.mul_(mask)
+
+    def _batch(self, batch: Batch | None) -> Batch:
+        batch = batch if batch is not None else self.batch
+        if batch is None:
+            raise RuntimeError("the problem has no current batch yet")
+        return batch
+
+
+def stacked(model: Any, start: Tensors, seeds: list[int], clip: float | None, workspace: Any) -> Problem:
+    """The problem of all lanes at once: each handle is a parameter [L, ...] that starts at a copy of `start`."""
+    handles = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in start.items()}
+    gradients = {name: torch.zeros_like(handle) for name, handle in handles.items()}
+    for name, handle in handles.items():
+        handle.grad = gradients[name]
+    return Problem(model, handles, {n: h.data for n, h in handles.items()}, gradients, workspace, seeds, clip)
+
+
+def lane_of(problem: Problem, lane: int, workspace: Any) -> Problem:
+    """One lane of a stacked problem: handles without the lane axis, on the stacked problem's memory."""
+    handles = {name: torch.nn.Parameter(tensor[lane]) for name, tensor in problem.parameters.items()}
+    for name, handle in handles.items():
+        handle.grad = problem.gradients[name][lane]
+    one = slice(lane, lane + 1)
+    parameters = {name: tensor[one] for name, tensor in problem.parameters.items()}
+    gradients = {name: tensor[one] for name, tensor in problem.gradients.items()}
+    part = Problem(problem.model, handles, parameters, gradients, workspace, [problem.seeds[lane]], problem.clip)
+    part.clipped = problem.clipped[one]
+    return part

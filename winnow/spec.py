@@ -1,0 +1,138 @@
+"""What a training job is told: plain frozen values, read from the canonical JSON that a rule passes.
+
+`winnow.config` writes these specs and the training programs read them; a spec holds only what decides the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from winnow.duration import Duration
+from winnow.errors import UserError
+
+T = TypeVar("T")
+Options = dict[str, Any]
+
+
+def _build(cls: type[T], values: dict[str, Any], what: str) -> T:
+    expected = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    if set(values) != set(expected):
+        raise UserError(f"The {what} spec has the keys {sorted(values)}, it needs exactly {sorted(expected)}.")
+    return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """One training job: a seed block trained at one learning rate.
+
+    `length`, `rewind` and `evaluate_every` are durations ("20ep", "4000it"); `lr` is a decimal string or "best";
+    `train_on` is "holdout" (the last `validation` images of a seeded shuffle are kept out) or "all".
+    """
+
+    dataset: str
+    validation: int
+    train_on: str
+    model: Options
+    optimizer: Options
+    lr: str
+    schedule: Options
+    length: str
+    rewind: str
+    evaluate_every: str
+    batch_size: int
+    clip: float | None
+    precision: str
+    seeds: list[int]
+    device: str
+    threads: int
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> TrainSpec:
+        """Build from parsed JSON. UserError for missing or further keys and for impossible durations."""
+        spec = _build(cls, values, "training")
+        length, rewind = Duration.parse(spec.length), Duration.parse(spec.rewind)
+        Duration.parse(spec.evaluate_every)
+        if length.unit == rewind.unit and rewind.count >= length.count:
+            raise UserError(
+                f"rewind: {spec.rewind} is at or after the end of training (length: {spec.length}); "
+                "the rewind point must lie before the last epoch."
+            )
+        return spec
+
+    def json(self) -> dict[str, Any]:
+        """The spec as a JSON value, for run.json and for the lane key."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a ticket is made: criterion + scope + restart; `schedule` None means the dense run's schedule."""
+
+    criterion: str
+    scope: str
+    restart: str
+    schedule_restart: str
+    schedule: Options | None
+
+
+@dataclass(frozen=True)
+class RoundSpec:
+    """One prune - restart - train step. `density` is the kept share of the prunable weights after pruning."""
+
+    training: TrainSpec
+    recipe: Recipe
+    prunable: list[str]
+    round: int
+    density: float
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> RoundSpec:
+        """Build from parsed JSON; UserError for missing or further keys."""
+        training = TrainSpec.read(values["training"])
+        recipe = _build(Recipe, values["recipe"], "recipe")
+        return _build(cls, {**values, "training": training, "recipe": recipe}, "round")
+
+    def with_training(self, training: TrainSpec) -> RoundSpec:
+        """The same round with another training spec."""
+        return replace(self, training=training)
+
+
+@dataclass(frozen=True)
+class InRun:
+    """A pruning schedule inside one run: at each of `at` prune to the density of the same index.
+
+    After each pruning the pruned tensors return to the rewind point, the optimiser starts afresh and
+    `schedule_after` starts at its position 0.
+    """
+
+    at: list[str]
+    densities: list[float]
+    schedule_after: Options
+
+
+@dataclass(frozen=True)
+class InRunSpec:
+    """One run that is pruned on the way (the seed study's procedure)."""
+
+    training: TrainSpec
+    criterion: str
+    scope: str
+    prunable: list[str]
+    in_run: InRun
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> InRunSpec:
+        """Build from parsed JSON; UserError for missing or further keys."""
+        recipe = values.get("recipe", {})
+        return cls(
+            training=TrainSpec.read(values["training"]),
+            criterion=recipe["criterion"],
+            scope=recipe["scope"],
+            prunable=values["prunable"],
+            in_run=_build(InRun, values["in_run"], "in-run pruning"),
+        )
+
+    def with_training(self, training: TrainSpec) -> InRunSpec:
+        """The same run with another training spec."""
+        return replace(self, training=training)

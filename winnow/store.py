@@ -1,0 +1,153 @@
+"""The store: finished runs and checkpoints by lane key, outside what Snakemake declares and deletes.
+
+``<results>/.store/<key>/`` belongs to one training job: `key` is a hash of everything that decides its result. A killed
+job continues from the checkpoint there; a job whose key is whole there trains nothing: its outputs are linked from it.
+An exclusive lock (flock) that names its owner keeps an orphaned trainer and a new one from working side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from winnow import io
+from winnow.errors import UserError
+
+_CHECKPOINT, _DONE = "checkpoint.safetensors", "done.json"
+
+
+class Entry:
+    """One job's folder in the store; use inside `locked`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def whole(self) -> list[str] | None:
+        """The finished run's file names; None if it is not finished or (then dropped) fails a checksum."""
+        if not (self.folder / _DONE).exists():
+            return None
+        try:
+            files: list[str] = io.read_json(self.folder / _DONE)["files"]
+            for name in files:
+                if name.endswith(".safetensors"):
+                    io.read_tensors(self.folder / name)
+                elif not (self.folder / name).is_file():
+                    raise UserError(f"{self.folder / name} is missing.")
+        except (UserError, KeyError, TypeError) as error:
+            print(f"store: {error} The stored run is not used; training anew.", flush=True)
+            self.drop()
+            return None
+        return files
+
+    def finish(self, write: Callable[[Path], None]) -> None:
+        """Let `write(folder)` write the run's files, then mark it finished and drop the checkpoint."""
+        write(self.folder)
+        names = sorted(
+            f.name for f in self.folder.iterdir() if not f.name.startswith((".", "checkpoint", "lock", "done"))
+        )
+        io.write_json(self.folder / _DONE, {"files": names})
+        (self.folder / _CHECKPOINT).unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Remove everything but the lock."""
+        (self.folder / _DONE).unlink(missing_ok=True)
+        for file in self.folder.iterdir():
+            if file.name != "lock":
+                file.unlink()
+
+    def save(self, state: Any, arrays: dict[str, np.ndarray]) -> None:
+        """Write the checkpoint, atomically, in place of the one before."""
+        io.write_tensors(self.folder / _CHECKPOINT, arrays, {"state": json.dumps(state, allow_nan=False)})
+
+    def checkpoint(self) -> tuple[Any, dict[str, np.ndarray]] | None:
+        """(state, arrays) of the last checkpoint, or None. A corrupt one is named, removed and never used."""
+        path = self.folder / _CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            arrays, metadata = io.read_tensors(path)
+            return json.loads(metadata["state"]), arrays
+        except (UserError, KeyError, ValueError) as error:
+            print(f"store: {error} The checkpoint is not used; training from the start.", flush=True)
+            path.unlink()
+            return None
+
+    def link(self, names: list[str], out: Path) -> None:
+        """Put the files into `out` (hard links where possible), each replacing atomically, with the time of now."""
+        out.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            temporary = out / f".{name}.{os.getpid()}.tmp"
+            temporary.unlink(missing_ok=True)
+            try:
+                os.link(self.folder / name, temporary)
+            except OSError:
+                io.write_bytes(temporary, (self.folder / name).read_bytes())
+            os.utime(temporary)
+            os.replace(temporary, out / name)
+
+
+@contextlib.contextmanager
+def locked(store: Path, key: str) -> Iterator[Entry]:
+    """The entry `key` of `store`, locked for this process; waits, naming the owner, while another process holds it."""
+    folder = Path(store) / key
+    told = False
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not told:
+                    lock.seek(0)
+                    print(
+                        f"store: {lock.read().strip() or 'another process'} is training this very job (left over from "
+                        "an earlier run?). Waiting for it, to use its result; to stop it, kill that process.",
+                        flush=True,
+                    )
+                    told = True
+                time.sleep(0.2)
+                continue
+            if os.fstat(lock.fileno()).st_nlink == 0:
+                continue  # `shrink` removed the entry while this process waited: begin anew
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+            lock.flush()
+            yield Entry(folder)
+            return
+
+
+def entries(store: Path) -> list[Path]:
+    """The job folders of a store (the ledger is none)."""
+    return [folder for folder in Path(store).glob("*") if (folder / "lock").exists()]
+
+
+def size(store: Path) -> int:
+    """Bytes that the store holds by itself: files also linked into results cost nothing more."""
+    files = (file.stat() for folder in entries(store) for file in folder.iterdir())
+    return sum(stat.st_size for stat in files if stat.st_nlink == 1)
+
+
+def shrink(store: Path, limit: int) -> list[str]:
+    """Remove the entries unused for longest until `size` is at most `limit` bytes, except locked ones; their keys."""
+    removed: list[str] = []
+    for folder in sorted(entries(store), key=lambda folder: (folder / "lock").stat().st_mtime):
+        if size(store) <= limit:
+            break
+        with open(folder / "lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(folder)
+            removed.append(folder.name)
+    return removed

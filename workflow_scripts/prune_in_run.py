@@ -1,0 +1,27 @@
+"""Train one network and prune it on the way, as the seed study does: evaluate, then prune, at given epochs.
+
+In the workflow: prune_in_run.py --spec JSON --data DIR --out DIR --store DIR. By hand, for example:
+    python workflow_scripts/prune_in_run.py --optimizer eg --learning-rate 0.7 --density 0.2 \\
+        --at 5ep,9ep,12ep,16ep,20ep --out out/eg_seed_procedure
+"""
+
+from winnow import cli, provenance, training_options
+from winnow.runs import prune_in_run, resolve
+from winnow.spec import InRunSpec
+
+
+def main() -> None:
+    """Parse, train, record."""
+    parser = training_options.parser(__doc__)
+    training_options.add_pruning(parser)
+    parser.add_argument("--at", default="5ep,9ep,12ep,16ep,20ep", help="when to prune, comma-separated durations")
+    args = parser.parse_args()
+    values = provenance.start(args) or training_options.in_run_spec(args)
+    spec, place = InRunSpec.read(values), training_options.place(args)
+    prune_in_run(spec.with_training(resolve(spec.training, args.best)), place)
+    names = ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json")
+    provenance.finish(args, [place.out / name for name in names])
+
+
+if __name__ == "__main__":
+    cli.run(main)
