@@ -1,0 +1,27 @@
+"""Average shortest path length over pairs of distinct units, in the undirected view and within its largest component;
+and the global efficiency, the mean of 1 / distance over all pairs (0 for a pair that is not connected).
+
+Path length is NaN if no two units are connected, efficiency for fewer than two units.
+"""
+
+import numpy as np
+
+from winnow.graphs import Graph
+
+GRAPHS = ("recurrent", "whole")
+NULLS = True
+
+
+def measure(graph: Graph) -> dict[str, float]:
+    distances = graph.distances
+    if not graph.largest_component.all():
+        distances = distances[np.ix_(graph.largest_component, graph.largest_component)]
+    nodes = len(distances)
+    # Distances are counted, not summed: few distinct integers.
+    count = np.bincount(graph.distances[graph.distances > 0])
+    pairs = len(graph.edges) * (len(graph.edges) - 1)
+    inverse = float((count[1:] / np.arange(1, len(count))).sum())
+    return {
+        "path_length": float(distances.sum(dtype=np.int64)) / (nodes * (nodes - 1)) if nodes > 1 else float("nan"),
+        "efficiency": inverse / pairs if pairs else float("nan"),
+    }
