@@ -239,7 +239,8 @@ def test_tensors_round_trip(tmp_path: Path) -> None:
     written, metadata = tensors(), {"seeds": "[0, 1]", "kind": "final"}
     io.write_tensors(tmp_path / "a.safetensors", written, metadata)
     read, header = io.read_tensors(tmp_path / "a.safetensors")
-    assert header == metadata
+    assert {key: header[key] for key in metadata} == metadata
+    assert set(header) == {*metadata, "sha256", "format"}
     assert set(read) == set(written)
     for name, array in written.items():
         assert read[name].dtype == array.dtype, name
@@ -251,6 +252,18 @@ def test_tensor_files_are_deterministic(tmp_path: Path) -> None:
     for turn in range(5):
         io.write_tensors(tmp_path / "b", tensors(), {"a": "1", "b": "2"})
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes(), turn
+
+
+def test_the_checksum_names_contents_and_metadata(tmp_path: Path) -> None:
+    path, sums = tmp_path / "a", []
+    for scale, seeds in ((1, "[0]"), (2, "[0]"), (1, "[1]"), (1, "[0]")):
+        io.write_tensors(path, {"w": scale * np.ones(3)}, {"seeds": seeds})
+        sums.append(io.read_tensors(path)[1]["sha256"])
+    assert sums[0] == sums[3]
+    assert len(set(sums)) == 3
+    arrays, header = io.read_tensors(path)
+    io.write_tensors(tmp_path / "b", arrays, header)  # what was read can be written again
+    assert (tmp_path / "b").read_bytes() == path.read_bytes()
 
 
 def test_damaged_tensors_are_named(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
 
 
 def _digest(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    rest = {key: value for key, value in metadata.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
@@ -141,7 +142,7 @@ def write_tensors(
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read (arrays, metadata) as they were written. A truncated, corrupt or foreign file raises UserError naming it."""
+    """Read (arrays, metadata with "sha256" and "format"). A truncated, corrupt or foreign file: UserError naming it."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -153,8 +154,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
         raise UserError(
             f"{path} is not a readable safetensors file ({error}). Delete it and run the same command again."
         ) from error
-    digest = metadata.pop("sha256", None)
-    if digest != _digest(arrays, metadata) or metadata.pop("format", None) != FORMAT:
+    if metadata.get("format") != FORMAT or metadata.get("sha256") != _digest(arrays, metadata):
         raise UserError(
             f"{path} is corrupt: its contents do not match the checksum in its header. "
             "Delete it and run the same command again."
