@@ -1,9 +1,9 @@
 """The one place that imports torchvision, also where its compiled part does not match the installed torch.
 
 torchvision describes two of its compiled operators, ``nms`` and ``qnms``, to torch while it is imported. With a CPU
-build of torch and a CUDA build of torchvision the compiled library cannot be loaded, the operators do not exist, and the
-import fails ("operator torchvision::nms does not exist") although data sets and transforms need neither. Declaring the
-two schemas first is enough. Nothing is declared where torchvision's own library loads.
+build of torch and a CUDA build of torchvision the compiled library cannot be loaded, the operators do not exist, and
+the import fails ("operator torchvision::nms does not exist") although data sets and transforms need neither. Declaring
+the two schemas first is enough. Nothing is declared where torchvision's own library loads.
 
 Run as a program (``python -m winnow.vision FashionMNIST FOLDER``) it downloads a data set with torchvision's own class
 and mirrors, so that a caller can stop it when the network hangs.
@@ -24,7 +24,7 @@ SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-SOCKET_TIMEOUT = 30.0  # seconds without an answer; urllib has none of its own
+SOCKET_TIMEOUT = 20.0  # seconds without an answer; urllib has none of its own
 
 _declared: list[Any] = []  # torch drops the schemas when their library handle is collected
 

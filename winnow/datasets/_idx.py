@@ -22,7 +22,7 @@ UNSIGNED_BYTE = 8
 
 
 def parse(data: bytes, name: str, dimensions: int) -> np.ndarray:
-    """The uint8 array in the IDX contents `data`. UserError naming the file `name` unless they are exactly one array."""
+    """The uint8 array in the IDX contents `data`. UserError naming the file `name` unless they are just one array."""
     magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
     if data[:4] != magic:
         raise UserError(

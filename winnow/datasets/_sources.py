@@ -1,8 +1,8 @@
 """Fetching by trying sources in order, each in a scratch folder of its own that is removed afterwards.
 
 Programs that use the network (torchvision's downloader, apt-get) run as child processes and are stopped once neither
-their output nor their folder has grown for a while: a dead name server or a silent mirror costs a minute, not
-the night.
+their output nor their folder has grown for a while: a dead name server or a silent mirror costs less than a minute,
+and is not tried again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from winnow.errors import UserError
 
-STALL = 60.0  # seconds without growth until a child process is stopped
+STALL = 45.0  # seconds without growth until a child process is stopped
 PAUSE = 1.0  # seconds between two tries of a source
 POLL = 0.1
 
@@ -64,7 +64,7 @@ def first(what: str, sources: Sequence[Source], work: Path, advice: str) -> dict
                 reason, again = str(error), attempt < source.tries
             finally:
                 shutil.rmtree(scratch)
-            log.info("%s from %s failed: %s%s", what, source.name, reason, " (trying again)" if again else "")
+            log.warning("%s from %s failed: %s%s", what, source.name, reason, " (trying again)" if again else "")
             if not again:
                 break
             time.sleep(PAUSE)
@@ -73,8 +73,8 @@ def first(what: str, sources: Sequence[Source], work: Path, advice: str) -> dict
     raise UserError(f"{what} could not be fetched. Sources: {'; '.join(reasons)}. {advice}")
 
 
-def run(command: Sequence[str], scratch: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Run a program in `scratch`; UserError with the reason it printed if it fails or stalls."""
+def run(name: str, command: Sequence[str], scratch: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run a program in `scratch`. UserError with the reason it printed if it fails, UnavailableError if it stalls."""
     output = scratch / "output.log"
     with open(output, "wb") as file:
         process = subprocess.Popen(
@@ -91,13 +91,13 @@ def run(command: Sequence[str], scratch: Path, environment: Mapping[str, str] | 
                 if (now := _size(scratch)) != size:
                     size, since = now, time.monotonic()
                 elif time.monotonic() - since > STALL:
-                    raise UserError(f"{Path(command[0]).name} was stopped: nothing arrived for {STALL:g} seconds")
+                    raise UnavailableError(f"{name} was stopped: nothing arrived for {STALL:g} seconds")
                 time.sleep(POLL)
         finally:
             process.kill()
             process.wait()
     if process.returncode != 0:
-        raise UserError(f"{Path(command[0]).name} failed: {_reason(output.read_text(errors='replace'))}")
+        raise UserError(f"{name} failed: {_reason(output.read_text(errors='replace'))}")
 
 
 def _size(folder: Path) -> int:
@@ -122,7 +122,8 @@ def torchvision(dataset: str, scratch: Path) -> None:
     """Download into `scratch` with torchvision's data set class of that name, from its mirrors."""
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
-    run([sys.executable, "-m", "winnow.vision", dataset, str(scratch)], scratch, {"PYTHONPATH": path})
+    command = [sys.executable, "-m", "winnow.vision", dataset, str(scratch)]
+    run("torchvision", command, scratch, {"PYTHONPATH": path})
 
 
 def debian_package(package: str, scratch: Path) -> Path:
@@ -140,19 +141,21 @@ def debian_package(package: str, scratch: Path) -> Path:
         "APT::Sandbox::User": "root",  # as root, apt would otherwise download as a user who may not write here
         "Acquire::Languages": "none",
         "Acquire::Retries": 2,
+        "Acquire::http::Timeout": 20,
+        "Acquire::https::Timeout": 20,
     }
     apt = ["apt-get", "-q", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
     update = ""
     try:
-        run([*apt, "update"], scratch)
+        run("apt-get", [*apt, "update"], scratch)
     except UserError as error:  # one broken repository among several: the package may still be found in the others
         update = f"; before that, with update, {error}"
     try:
-        run([*apt, "download", package], scratch)
+        run("apt-get", [*apt, "download", package], scratch)
         archive = next(scratch.glob("*.deb"), None)
         if archive is None:
             raise UserError(f"apt-get downloaded no file for the package {package}")
-        run(["dpkg", "-x", str(archive), str(scratch / "tree")], scratch)
+        run("dpkg", ["dpkg", "-x", str(archive), str(scratch / "tree")], scratch)
     except UserError as error:
         raise UserError(f"{error}{update}") from error
     return scratch / "tree"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-
-from winnow.datasets import _idx, _sources
 
 SHAPE = (1, 28, 28)
 CLASSES = 10
@@ -47,25 +46,28 @@ def fetch(work: Path, folder: Path | None = None) -> dict[str, np.ndarray]:
     Tries the `folder` of the user, torchvision's mirrors, then the Debian package; scratch files go below `work`.
     UserError names each source and why it failed.
     """
+    # By name: training jobs depend on this file, but not on how the data are fetched (see provenance.closure).
+    _sources = import_module("winnow.datasets._sources")
+    read_folder = import_module("winnow.datasets._idx").read_folder
 
     def from_folder(_: Path) -> dict[str, np.ndarray]:
         if folder is None:
             raise _sources.UnavailableError("data.fashion_mnist.folder is not set")
         if not folder.is_dir():
             raise _sources.UnavailableError(f"data.fashion_mnist.folder is {folder}, which is not a folder")
-        return _idx.read_folder(folder, FILES, NESTED)
+        return dict(read_folder(folder, FILES, NESTED))
 
     def from_torchvision(scratch: Path) -> dict[str, np.ndarray]:
         _sources.torchvision("FashionMNIST", scratch)
-        return _idx.read_folder(scratch, FILES, NESTED)
+        return dict(read_folder(scratch, FILES, NESTED))
 
     def from_debian(scratch: Path) -> dict[str, np.ndarray]:
         tree = _sources.debian_package(PACKAGE, scratch)
-        return _idx.read_folder(tree / "usr/share/datasets/fashion-mnist", FILES, NESTED)
+        return dict(read_folder(tree / "usr/share/datasets/fashion-mnist", FILES, NESTED))
 
     sources = (
         _sources.Source("the folder named in config", from_folder),
         _sources.Source("torchvision's mirrors", from_torchvision, tries=2),
         _sources.Source(f"the Debian package {PACKAGE}", from_debian, tries=2),
     )
-    return _sources.first("Fashion-MNIST", sources, work, ADVICE)
+    return dict(_sources.first("Fashion-MNIST", sources, work, ADVICE))
