@@ -1,0 +1,133 @@
+"""What every optimiser plug-in has in common: the contract's defaults, the walk over parameters, a rate per lane.
+
+Two ways of use, told apart by the rate of a parameter group alone. A float (or a 0-dimensional tensor): ordinary
+parameters in anybody's training code. A tensor [L]: lane-stacked parameters [L, ...], where lane i moves at rate lr[i]
+and no lane sees another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winnow.errors import UserError
+
+
+class Problem(Protocol):
+    """The part of the training loop's problem object that optimisers of this package use."""
+
+    names: Mapping[Tensor, str]
+    zero_initialised: frozenset[str]
+    fan_in: Mapping[str, int]
+
+    def generator(self, lane: int, purpose: str) -> np.random.Generator: ...
+
+
+class LaneOptimizer(torch.optim.Optimizer):
+    """Base of the plug-ins: a subclass writes `_update` (one parameter, in place) and `_check` (its own options).
+
+    `lr` of a group is read anew at every step, so schedules may replace it or, under a captured CUDA graph, write into
+    it (then it must be a tensor on the parameters' device). Nothing in `step` reads a value back to the host. State is
+    made in the first step, which therefore has to run before a graph is captured.
+    """
+
+    lanes: ClassVar[bool] = True
+    capturable: ClassVar[bool] = True
+    needs: frozenset[str] = frozenset()
+    _buffers: dict[tuple[torch.dtype, torch.device, int], Tensor] | None = None  # not state: never saved
+
+    def bind(self, problem: Problem) -> None:
+        """Take what `needs` asks for from the problem: called once, after construction and before the first step."""
+
+    def evaluation_parameters(self) -> list[Tensor] | None:
+        """Tensors to evaluate instead of the parameters, in the order of the parameter groups; None: the parameters."""
+        return None
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, checking its options: a wrong one raises UserError with its name, value and valid range."""
+        super().add_param_group(param_group)
+        try:
+            self._check_rate(self.param_groups[-1])
+            self._check(self.param_groups[-1])
+            self._begin(self.param_groups[-1])
+        except UserError:
+            del self.param_groups[-1]
+            raise
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step from the gradients in `.grad`; a closure, if given, is called first and its loss returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, parameter.grad, group)
+        return loss
+
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise UserError for a wrong option of the group."""
+
+    def _begin(self, group: dict[str, Any]) -> None:
+        """Prepare the parameters of a group that has been found correct."""
+
+    def _check_rate(self, group: dict[str, Any]) -> None:
+        rate = group["lr"]
+        valid = "a finite number >= 0, or a tensor [L] of them for parameters [L, ...]"
+        if not isinstance(rate, Tensor):
+            check_number("lr", rate, lambda lr: lr >= 0, valid)
+            return
+        if rate.dim() > 1 or not rate.is_floating_point() or not bool((torch.isfinite(rate) & (rate >= 0)).all()):
+            raise wrong("lr", rate, valid)
+        for parameter in group["params"]:
+            if rate.numel() > 1 and (parameter.dim() == 0 or len(parameter) != rate.numel()):
+                raise UserError(
+                    f"The optimiser option 'lr' holds {rate.numel()} rates, one per lane, but a parameter has shape "
+                    f"{list(parameter.shape)}; valid is a leading axis of {rate.numel()}."
+                )
+
+    def _scratch(self, like: Tensor, index: int = 0) -> Tensor:
+        """Uninitialised memory in the shape of `like`, shared by all parameters: valid until asked for again."""
+        if self._buffers is None:
+            self._buffers = {}
+        key = (like.dtype, like.device, index)
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.numel() < like.numel():
+            largest = max(p.numel() for group in self.param_groups for p in group["params"])
+            buffer = self._buffers[key] = torch.empty(largest, dtype=like.dtype, device=like.device)
+        return buffer[: like.numel()].view(like.shape)
+
+
+def stacked(parameter: Tensor, rate: float | Tensor) -> bool:
+    """Whether the rate makes the leading axis of the parameter a lane axis."""
+    return isinstance(rate, Tensor) and rate.dim() == 1 and parameter.dim() > 0 and len(parameter) == rate.numel()
+
+
+def broadcast(rate: float | Tensor, parameter: Tensor) -> float | Tensor:
+    """The rate in a form that multiplies the parameter: a float, or a tensor [L, 1, ...] of its type and device."""
+    if not isinstance(rate, Tensor):
+        return rate
+    rate = rate.to(device=parameter.device, dtype=parameter.dtype)
+    return rate.view(-1, *[1] * (parameter.dim() - 1)) if rate.dim() == 1 and parameter.dim() > 0 else rate.view(())
+
+
+def check_number(option: str, value: object, within: Callable[[float], bool], valid: str) -> None:
+    """UserError unless the value is a finite number that `within` accepts; `valid` says which those are."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and within(value)):  # type: ignore[arg-type]
+        raise wrong(option, value, valid)
+
+
+def wrong(option: str, value: object, valid: str) -> UserError:
+    """The error for an option's wrong value."""
+    return UserError(f"The optimiser option {option!r} is {value!r}; valid is {valid}.")

@@ -1,0 +1,18 @@
+"""The multiplicative step that `eg` and `eg_unsigned` share: w <- w * exp(e), where an exact zero is absorbing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def multiply_(weights: Tensor, exponent: Tensor) -> None:
+    """w <- w * exp(e) in place; overwrites `exponent`.
+
+    A zero stays exactly zero whatever its exponent: 0 * exp(inf) would be NaN. Elsewhere an exponent too large gives
+    inf and NaN gives NaN, without an exception: the training loop sees a diverged lane.
+    """
+    # Selects exponent where w != 0, else 0, NaN and inf included. It is the one vectorised pass that does so on a CPU;
+    # torch.where or masked_fill_ with a boolean would cost as much as the rest of the step.
+    torch.ops.aten.hardshrink_backward.grad_input(exponent, weights, 0.0, grad_input=exponent)
+    weights.mul_(exponent.exp_())

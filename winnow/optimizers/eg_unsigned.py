@@ -1,0 +1,27 @@
+"""Exponentiated gradient without the sign in its exponent: w <- w * exp(-lr * d), an ablation of `eg`.
+
+The direction d is that of `_momentum`, with u = g + wd * |sign(w)|: as in the published code (Cornford et al. 2024,
+bioRxiv 2024.10.25.620272) the decay, too, is without the sign, so that it shrinks weights of either sign by
+exp(-lr * wd). A negative weight moves up its gradient. An exact zero stays zero and no sign flips.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from winnow.optimizers._contract import broadcast
+from winnow.optimizers._momentum import MomentumOptimizer, direction
+from winnow.optimizers._multiplicative import multiply_
+
+
+class EGUnsigned(MomentumOptimizer):
+    """EGUnsigned(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0): options as in GD."""
+
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        pull = torch.sign(parameter, out=self._scratch(parameter, 0)).abs_()
+        d = direction(gradient, pull, self.state[parameter], self._scratch(parameter, 1), group)
+        exponent = torch.mul(d, broadcast(group["lr"], parameter), out=pull).neg_()
+        multiply_(parameter, exponent)

@@ -1,0 +1,37 @@
+"""Gradient descent that may not cross zero: the control that separates "multiplicative" from "sign-keeping".
+
+    w' = w - lr * d  as in `gd`;  where w' has not the sign of w, w <- sign(w) * 1e-18, else w <- w'
+
+(Cornford et al. 2024, bioRxiv 2024.10.25.620272.) An exact zero has no sign to keep and moves as in plain gradient
+descent: biases that start at zero train, and a masked weight, whose gradient and momentum are zero, stays zero.
+Departure from the published code: a step that lands on zero exactly also counts as a crossing, since the sign could
+flip in the step after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from winnow.optimizers._contract import broadcast
+from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
+
+SMALLEST = 1e-18
+
+
+class GDSigned(MomentumOptimizer):
+    """GDSigned(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0): options as in GD."""
+
+    def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        d = direction(gradient, parameter, self.state[parameter], self._scratch(parameter, 0), group)
+        descend_keeping_signs_(parameter, d, broadcast(group["lr"], parameter), self._scratch(parameter, 1))
+
+
+def descend_keeping_signs_(weights: Tensor, direction: Tensor, rate: float | Tensor, scratch: Tensor) -> None:
+    """The equation above, in place; overwrites `scratch`. NaN stays NaN."""
+    sign = torch.sign(weights, out=scratch)
+    descend_(weights, direction, rate)
+    crossed = (weights * sign <= 0).logical_and_(sign)
+    torch.where(crossed, sign.mul_(SMALLEST), weights, out=weights)
