@@ -6,17 +6,39 @@ it is written by hand. With --check nothing is written, and the exit status says
 
 import argparse
 import re
+import subprocess
 import sys
-from collections.abc import Iterable
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+import annotated_types
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from winnow import config  # noqa: E402
 from winnow.schemas import SCHEMAS  # noqa: E402
 
 FILES = ("README.md", "docs/files.md")
 REGION = re.compile(r"<!-- begin (?P<name>\S+) -->.*?<!-- end -->", re.DOTALL)
+# Types that config.py checks with a function: how a reader should understand them.
+KNOWN = (
+    (config.Length, "duration"),
+    (config.Moment, "duration, may be 0"),
+    (config.Rate, "number > 0"),
+    (config.PruningRate, "number > 0, or `best`"),
+    (config.Density, "number > 0, < 1"),
+    (config.Number, "number"),
+    (config.Seeds, "lists of whole numbers"),
+)
+PLAIN = {str: "text", int: "whole number", bool: "true or false", float: "number", dict: "mapping"}
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -26,39 +48,110 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def schema(name: str) -> str:
+    """Columns of one kind of table file."""
     return table(("column", "meaning"), ((f"`{column}`", text) for column, text in SCHEMAS[name].items()))
 
 
-PARTS = {f"schema:{name}": lambda name=name: schema(name) for name in SCHEMAS}
+def valid(hint: Any) -> str:
+    """What a config value may be, in words."""
+    for known, text in KNOWN:
+        if hint == known:
+            return text
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        base, *checks = arguments
+        named = {str: "name", dict: "`name` and options"}.get(typing.get_origin(base) or base) or valid(base)
+        return ", ".join([named, *(limit for check in checks for limit in bounds(check))])
+    if origin in (Union, types.UnionType):
+        return valid(next(argument for argument in arguments if argument is not type(None)))
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is list:
+        return "list of: " + valid(arguments[0])
+    return PLAIN[origin or hint]
+
+
+def bounds(check: Any) -> Iterator[str]:
+    """The limits that one piece of a type's metadata sets."""
+    for limit in getattr(check, "metadata", [check]):
+        match limit:
+            case annotated_types.Ge(ge=value):
+                yield f">= {value}"
+            case annotated_types.Gt(gt=value):
+                yield f"> {value}"
+            case annotated_types.Le(le=value):
+                yield f"<= {value}"
+
+
+def shown(default: Any) -> str:
+    """A default as one would write it in YAML; nothing for an empty one."""
+    if isinstance(default, list):
+        return ", ".join(map(shown, default))
+    if default is None or default == {}:
+        return ""
+    return f"{default:g}" if isinstance(default, float) else str(default).lower()
+
+
+def keys(model: type[BaseModel], path: str) -> Iterator[tuple[str, str, str]]:
+    """(key path, what is valid, what holds if it is left out) of every key below a config model."""
+    hints = typing.get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        hint, here = hints[name], f"{path}.{name}"
+        parts = [hint, *typing.get_args(hint), *(a for part in typing.get_args(hint) for a in typing.get_args(part))]
+        inner = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        if inner:
+            below = f"{here}.<{name.removesuffix('s')}>" if dict in map(typing.get_origin, parts) else here
+            yield from keys(inner[0], below)
+            continue
+        yield here, valid(hint), "required" if field.default is PydanticUndefined else shown(field.default)
+
+
+def config_keys() -> str:
+    """Every key of the configuration."""
+    meanings: dict[str, str] = yaml.safe_load((ROOT / "docs/keys.yaml").read_text(encoding="utf-8"))
+    found = [
+        ("studies", "list of: name", "required"),
+        *keys(config.Execution, "execution"),
+        *keys(config.DataSource, "data.<dataset>"),
+        ("pathvars.results", "folder", "results"),
+        *keys(config.Study, "<study>"),
+    ]
+    if differing := {key for key, _, _ in found} ^ meanings.keys():
+        sys.exit(f"docs/keys.yaml and winnow/config.py differ in: {', '.join(sorted(differing))}")
+    rows = ((f"`{key}`", what, default, meanings[key]) for key, what, default in found)
+    return table(("key", "valid", "if left out", "meaning"), rows)
+
+
+def rules() -> str:
+    """The graph of the rules, as Snakemake itself sees them, in Mermaid."""
+    command = [sys.executable, "-m", "snakemake", "--forceall", "--rulegraph", "mermaid-js", "--quiet"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        sys.exit(f"snakemake --rulegraph failed:\n{answer.stderr}")
+    return f"```mermaid\n{answer.stdout.strip()}\n```"
+
+
+PARTS: dict[str, Callable[[], str]] = {f"schema:{name}": partial(schema, name) for name in SCHEMAS}
+PARTS |= {"config": config_keys, "rules": rules}
 
 
 def regenerate(text: str) -> str:
     """The document with every generated part made anew."""
-
-    def part(match: re.Match[str]) -> str:
-        make = PARTS.get(match["name"])
-        return f"<!-- begin {match['name']} -->\n\n{make()}\n\n<!-- end -->" if make else match.group()
-
-    return REGION.sub(part, text)
+    return REGION.sub(lambda m: f"<!-- begin {m['name']} -->\n\n{PARTS[m['name']]()}\n\n<!-- end -->", text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file would change")
     check = parser.parse_args().check
-    seen: set[str] = set()
-    stale = []
-    for name in FILES:
-        path = ROOT / name
-        old = path.read_text(encoding="utf-8")
-        seen.update(m["name"] for m in REGION.finditer(old))
-        new = regenerate(old)
-        if new != old:
-            stale.append(name)
-            if not check:
-                path.write_text(new, encoding="utf-8")
-    if missing := sorted(PARTS.keys() - seen):
-        sys.exit(f"no document has a place for: {', '.join(missing)}")
+    old = {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES}
+    if missing := PARTS.keys() - {match["name"] for text in old.values() for match in REGION.finditer(text)}:
+        sys.exit(f"no document has a place for: {', '.join(sorted(missing))}")
+    new = {name: regenerate(text) for name, text in old.items()}
+    stale = [name for name in FILES if new[name] != old[name]]
+    if not check:
+        for name in stale:
+            (ROOT / name).write_text(new[name], encoding="utf-8")
     if stale:
         print(("out of date, run `make docs`: " if check else "rewrote ") + ", ".join(stale))
     sys.exit(1 if check and stale else 0)
