@@ -232,7 +232,7 @@ def test_program(tmp_path):
     one = run(tmp_path, metrics(0, [0.5]), group="dense")
     other = run(tmp_path, metrics(0, [0.5], validation_loss=1.0), group="sweep")  # not a group of this table
     entries = [{**vars(r), "seeds": list(r.seeds), "folder": str(r.folder)} for r in (one, other)]
-    command = [sys.executable, "workflow_scripts/tabulate.py", "--table", "rounds", "--out", str(tmp_path / "out.csv")]
+    command = [sys.executable, "workflow_scripts/make_table.py", "--table", "rounds", "--out", str(tmp_path / "out.csv")]
     subprocess.run([*command, "--spec", io.json.dumps({"runs": entries})], check=True, cwd=ROOT)
     table = io.read_table(tmp_path / "out.csv", "rounds")
     assert table[["arm", "recipe", "seed"]].to_numpy().tolist() == [["gd", "dense", 0]]

@@ -32,7 +32,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, with the fields of a tabulate spec's `runs` entry. `group`: sweep, dense, rounds or in_run."""
+    """One run folder, with the fields of a make_table spec's `runs` entry. `group`: sweep, dense, rounds or in_run."""
 
     group: str
     arm: str

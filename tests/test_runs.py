@@ -1,0 +1,265 @@
+"""From specs to finished runs: rounds, the store, kill and resume, errors, and the programs used by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from winnow import io, masks, runs
+from winnow.errors import UserError
+from winnow.spec import InRunSpec, RoundSpec, TrainSpec
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+PRUNABLE = ["rnn.weight_hh_l*", "rnn.weight_ih_l[1-9]*"]
+
+
+def place(digits: Path, out: Path) -> runs.Place:
+    return runs.Place(digits, out, out.parent / ".store")
+
+
+def round_spec(tiny: dict[str, Any], number: int, density: float, **recipe: Any) -> RoundSpec:
+    defaults = {"criterion": "magnitude", "scope": "global", "restart": "rewind", "schedule_restart": "rewind"}
+    return RoundSpec.read(
+        {
+            "training": tiny,
+            "recipe": {**defaults, "schedule": None, **recipe},
+            "prunable": PRUNABLE,
+            "round": number,
+            "density": density,
+        }
+    )
+
+
+def metrics(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "metrics.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What must be the same bits in two runs: everything but times."""
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in (".csv", ".safetensors")}
+
+
+@pytest.fixture(scope="module")
+def dense(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dense") / "dense"
+    runs.train_dense(TrainSpec.read(TINY), place(digits, folder))
+    return folder
+
+
+TINY: dict[str, Any] = {
+    "dataset": "digits", "validation": 300, "train_on": "holdout", "model": {"name": "rnn", "hidden": 8, "layers": 2},
+    "optimizer": {"name": "eg", "momentum": 0.9}, "lr": "0.7",
+    "schedule": {"name": "step", "every": "1ep", "gamma": 0.9}, "length": "3ep", "rewind": "1ep",
+    "evaluate_every": "1ep", "batch_size": 200, "clip": 1.0, "precision": "fp32", "seeds": [0, 1], "device": "cpu",
+    "threads": 1,
+}  # fmt: skip
+
+
+def test_a_dense_run_leaves_its_files_and_its_rewind_point_is_that_of_its_first_epoch(dense: Path, digits: Path) -> None:
+    assert {"metrics.csv", "init.safetensors", "rewind.safetensors", "final.safetensors", "run.json"} <= {
+        file.name for file in dense.iterdir()
+    }
+    short = dense.parent / "short"
+    runs.train_dense(TrainSpec.read({**TINY, "length": "1ep", "rewind": "1it"}), place(digits, short))
+    point, end = io.read_tensors(dense / "rewind.safetensors")[0], io.read_tensors(short / "final.safetensors")[0]
+    for name, value in point.items():
+        np.testing.assert_array_equal(value, end[name], err_msg=name)
+    run = io.read_json(dense / "run.json")
+    assert run["seeds"] == [0, 1]
+    assert run["diverged"] == []
+    assert run["sample_gradients"] == [3600, 3600]
+    assert run["lr"] == "0.7"
+
+
+def test_eg_keeps_signs_and_zero_biases(dense: Path) -> None:
+    start, end = (io.read_tensors(dense / f"{name}.safetensors")[0] for name in ("init", "final"))
+    for name, value in start.items():
+        np.testing.assert_array_equal(np.sign(value), np.sign(end[name]), err_msg=name)
+    assert not end["rnn.bias_hh_l0"].any()
+
+
+def test_rounds_are_exact_nested_and_start_from_the_rewind_point(dense: Path, digits: Path, tmp_path: Path) -> None:
+    previous, before = dense, None
+    for number, density in enumerate((0.5, 0.25), start=1):
+        out = tmp_path / f"round{number}"
+        runs.prune_round(round_spec(TINY, number, density), place(digits, out), dense, previous)
+        mask, final = io.read_tensors(out / "mask.safetensors")[0], io.read_tensors(out / "final.safetensors")[0]
+        assert set(mask) == {"rnn.weight_hh_l0", "rnn.weight_hh_l1", "rnn.weight_ih_l1"}
+        assert masks.density(mask).tolist() == [density, density]
+        for name, keep in mask.items():
+            assert (final[name][~keep] == 0).all()
+            assert (final[name][keep] != 0).all()
+            if before is not None:
+                assert not (keep & ~before[name]).any()
+        rows = metrics(out)
+        assert [row["epoch"] for row in rows if row["seed"] == "0"] == ["2", "3"]
+        assert {float(row["density"]) for row in rows} == {density}
+        previous, before = out, mask
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epochs"),
+    [
+        ({"restart": "random"}, ["1", "2", "3"]),
+        ({"restart": "keep", "schedule_restart": "constant_last"}, ["2", "3"]),
+        ({"restart": "signs", "scope": "layerwise"}, ["2", "3"]),
+        ({"criterion": "magnitude_init"}, ["2", "3"]),
+    ],
+)
+def test_other_recipes(recipe: dict[str, str], epochs: list[str], dense: Path, digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "round1"
+    runs.prune_round(round_spec(TINY, 1, 0.4, **recipe), place(digits, out), dense, dense)
+    rows = [row for row in metrics(out) if row["seed"] == "1"]
+    assert [row["epoch"] for row in rows] == epochs
+    rates = [float(row["lr"]) for row in rows]
+    assert rates[-1] == pytest.approx(0.7 * 0.81)
+    assert (rates[0] == rates[-1]) == (recipe.get("schedule_restart") == "constant_last")
+
+
+def test_a_key_found_whole_in_the_store_trains_nothing(
+    dense: Path, digits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = contents(dense)
+    for file in dense.iterdir():
+        file.unlink()
+    runs.train_dense(TrainSpec.read(TINY), place(digits, dense))
+    assert "nothing to train" in capsys.readouterr().out
+    assert contents(dense) == kept
+
+
+def test_a_lane_key_changes_with_what_the_run_starts_from(dense: Path, digits: Path, tmp_path: Path) -> None:
+    keys = []
+    for seed_of_round in (1, 2):
+        spec = round_spec(TINY, seed_of_round, 0.5, criterion="random")
+        out = tmp_path / f"round{seed_of_round}"
+        runs.prune_round(spec, place(digits, out), dense, dense if seed_of_round == 1 else tmp_path / "round1")
+        keys.append(io.read_json(out / "run.json")["lane_key"])
+    assert keys[0] != keys[1]
+
+
+def test_in_run_pruning_writes_the_density_that_was_trained(digits: Path, tmp_path: Path) -> None:
+    spec = InRunSpec.read(
+        {
+            "training": {**TINY, "length": "4ep"},
+            "recipe": {"criterion": "magnitude", "scope": "global"},
+            "prunable": PRUNABLE,
+            "in_run": {
+                "at": ["2ep", "4ep"],
+                "densities": [0.5, 0.25],
+                "schedule_after": {"name": "step", "every": "1ep", "gamma": 0.1},
+            },
+        }
+    )
+    runs.prune_in_run(spec, place(digits, tmp_path / "run"))
+    densities = [float(row["density"]) for row in metrics(tmp_path / "run") if row["seed"] == "0"]
+    assert densities == [1.0, 1.0, 0.5, 0.5]
+    assert masks.density(io.read_tensors(tmp_path / "run/mask.safetensors")[0]).tolist() == [0.25, 0.25]
+
+
+PROGRAM = [sys.executable, str(ROOT / "workflow_scripts/train_dense.py")]
+
+
+def test_kill_minus_nine_then_the_same_command_ends_with_the_same_bits(digits: Path, tmp_path: Path) -> None:
+    spec = {**TINY, "length": "60ep", "seeds": [0]}
+
+    def command(out: Path) -> list[str]:
+        return [*PROGRAM, "--spec", json.dumps(spec), "--data", str(digits), "--out", str(out)]
+
+    undisturbed = tmp_path / "undisturbed"
+    subprocess.run(command(undisturbed), check=True, capture_output=True, env=ENVIRONMENT)
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    deadline = time.monotonic() + 60
+    while not list(killed.glob(".store/*/checkpoint.safetensors")):
+        assert process.poll() is None, "it finished before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed / "metrics.csv").exists()
+    again = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=ENVIRONMENT)
+    assert "continuing at iteration" in again.stdout
+    assert contents(killed) == contents(undisturbed)
+
+
+def test_progress_file(dense: Path, digits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    runs.train_dense(TrainSpec.read({**TINY, "seeds": [5]}), place(digits, out))
+    progress = io.read_json(out / "progress.json")
+    assert progress["epoch"] == progress["epochs"] == 3
+    assert progress["rate"] == pytest.approx(0.7 * 0.81)
+    assert progress["images_per_second"] > 0
+    assert 0 <= progress["accuracy"] <= 1
+    assert progress["loss"] == pytest.approx(float(metrics(out)[-1]["train_loss"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rewind": "3ep"}, "rewind: 3ep is at or after the end of training"),
+        ({"rewind": "18it"}, "rewind: 18it is at or after the end of training"),
+        ({"dataset": "fashion_mnist"}, "holds the data set digits"),
+        ({"validation": 1500}, "No training images left"),
+        ({"train_on": "most"}, "valid are 'holdout' and 'all'"),
+        ({"precision": "fp8"}, "precision is 'fp8'"),
+        ({"model": {"name": "rnn", "hidden": 0, "layers": 2}}, "model.hidden"),
+        ({"length": "3"}, "not a duration"),
+    ],
+)
+def test_wrong_specs_end_before_training(change: dict[str, Any], message: str, digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        runs.train_dense(TrainSpec.read({**TINY, **change}), place(digits, tmp_path / "out"))
+    assert not (tmp_path / "out" / "metrics.csv").exists()
+
+
+def test_a_missing_or_further_key_is_named() -> None:
+    with pytest.raises(UserError, match="colour"):
+        TrainSpec.read({**TINY, "colour": "red"})
+
+
+def test_rounds_refuse_runs_of_other_seeds(dense: Path, digits: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds the seeds \[0,1\], but the job is for \[0, 2\]"):
+        runs.prune_round(round_spec({**TINY, "seeds": [0, 2]}, 1, 0.5), place(digits, tmp_path / "o"), dense, dense)
+
+
+def test_a_diverged_run_succeeds_and_its_rounds_stay_out(digits: Path, tmp_path: Path) -> None:
+    wild = {**TINY, "lr": "1e30", "clip": None, "seeds": [0]}
+    runs.train_dense(TrainSpec.read(wild), place(digits, tmp_path / "dense"))
+    assert io.read_json(tmp_path / "dense/run.json")["diverged"] == [0]
+    # The run stopped at its first mark, which is its rewind point.
+    out = tmp_path / "round1"
+    runs.prune_round(round_spec(wild, 1, 0.5), place(digits, out), tmp_path / "dense", tmp_path / "dense")
+    assert io.read_json(out / "run.json")["diverged"] == [0]
+
+
+def test_the_pruning_program_by_hand_runs_all_rounds(digits: Path, tmp_path: Path) -> None:
+    options = ["--dataset", "digits", "--data", str(digits), "--out", str(tmp_path / "out"), "--optimizer", "eg"]
+    options += ["--learning-rate", "0.7", "--epochs", "2", "--batch-size", "500", "--rounds", "2", "--density", "0.5"]
+    options += ["--model-options", '{"hidden": 8, "layers": 2}', "--threads", "1"]
+    program = [sys.executable, str(ROOT / "workflow_scripts/prune.py"), *options]
+    done = subprocess.run(program, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert "round 2: density 0.5000" in done.stdout
+    assert "epoch 2/2" in done.stderr
+    mask = io.read_tensors(tmp_path / "out/round2/mask.safetensors")[0]
+    assert masks.density(mask).tolist() == [0.5]
+
+
+@pytest.mark.parametrize("program", ["train_dense", "prune", "prune_in_run"])
+def test_help(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"workflow_scripts/{program}.py"), "--help"],
+        capture_output=True, text=True, env=ENVIRONMENT, check=True,
+    )  # fmt: skip
+    assert "--learning-rate" in done.stdout

@@ -1,0 +1,118 @@
+"""The store: checkpoints, finished runs, the lock between processes, and its bound."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from winnow import io, store
+
+ARRAYS = {"w": np.arange(6, dtype=np.float32)}
+
+
+def fill(folder: Path) -> None:
+    io.write_tensors(folder / "final.safetensors", ARRAYS)
+    io.write_bytes(folder / "metrics.csv", b"seed\n0\n")
+
+
+def test_a_finished_run_is_linked_out_and_survives_the_loss_of_its_outputs(tmp_path: Path) -> None:
+    with store.locked(tmp_path / "s", "k") as entry:
+        assert entry.whole() is None
+        entry.save({"iteration": 3}, ARRAYS)
+        entry.finish(fill)
+        assert entry.checkpoint() is None
+        for _ in range(2):
+            entry.link(entry.whole() or [], tmp_path / "out")
+            assert sorted(os.listdir(tmp_path / "out")) == ["final.safetensors", "metrics.csv"]
+            np.testing.assert_array_equal(io.read_tensors(tmp_path / "out/final.safetensors")[0]["w"], ARRAYS["w"])
+            for file in (tmp_path / "out").iterdir():
+                file.unlink()
+
+
+def test_linked_outputs_are_newer_than_what_was_there_before(tmp_path: Path) -> None:
+    with store.locked(tmp_path / "s", "k") as entry:
+        entry.finish(fill)
+        for name in ("final.safetensors", "metrics.csv"):
+            os.utime(entry.folder / name, (1, 1))
+        before = time.time() - 1
+        entry.link(["final.safetensors", "metrics.csv"], tmp_path / "out")
+    assert (tmp_path / "out/metrics.csv").stat().st_mtime > before
+
+
+def test_a_corrupt_finished_file_is_named_and_never_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with store.locked(tmp_path, "k") as entry:
+        entry.finish(fill)
+        contents = bytearray((entry.folder / "final.safetensors").read_bytes())
+        contents[-1] ^= 1
+        (entry.folder / "final.safetensors").write_bytes(contents)
+        assert entry.whole() is None
+        assert "final.safetensors is corrupt" in capsys.readouterr().out
+        assert [file.name for file in entry.folder.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_a_corrupt_checkpoint_is_named_and_never_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    with store.locked(tmp_path, "k") as entry:
+        entry.save({"iteration": 3}, ARRAYS)
+        state, arrays = entry.checkpoint() or ({}, {})
+        assert state == {"iteration": 3}
+        np.testing.assert_array_equal(arrays["w"], ARRAYS["w"])
+        path = entry.folder / "checkpoint.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes({"truncate": whole[:-3], "flip": whole[:-1] + b"\x7f", "empty": b""}[damage])
+        assert entry.checkpoint() is None
+        assert "checkpoint.safetensors" in capsys.readouterr().out
+
+
+def test_an_orphan_makes_a_second_trainer_wait_and_is_named(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from winnow import store\n"
+        "with store.locked(Path(sys.argv[1]), 'k') as entry:\n"
+        "    print('got', flush=True); time.sleep(float(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    root = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    first = subprocess.Popen([*command, "60"], stdout=subprocess.PIPE, text=True, env=root)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "got\n"
+    second = subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, text=True, env=root)
+    assert second.stdout is not None
+    line = second.stdout.readline()
+    assert f"process {first.pid} on" in line
+    assert "Waiting" in line
+    assert second.poll() is None
+    first.kill()
+    first.wait()
+    assert second.communicate(timeout=20)[0] == "got\n"
+    first.stdout.close()
+
+
+def test_shrink_removes_the_entries_unused_longest_but_no_locked_one(tmp_path: Path) -> None:
+    for age, key in enumerate(["new", "old", "older"]):
+        with store.locked(tmp_path, key) as entry:
+            entry.finish(fill)
+        os.utime(tmp_path / key / "lock", (1e9 - age, 1e9 - age))
+    one = store.size(tmp_path) // 3
+    (tmp_path / "ledger").mkdir()
+    with store.locked(tmp_path, "held"):
+        os.utime(tmp_path / "held/lock", (1, 1))
+        assert store.shrink(tmp_path, 2 * one + 100) == ["older"]
+        assert store.shrink(tmp_path, 0) == ["old", "new"]
+        assert (tmp_path / "held").exists()
+    assert (tmp_path / "ledger").exists()
+
+
+def test_files_linked_into_results_cost_the_store_nothing(tmp_path: Path) -> None:
+    with store.locked(tmp_path / "s", "k") as entry:
+        entry.finish(fill)
+        before = store.size(tmp_path / "s")
+        entry.link(["final.safetensors"], tmp_path / "out")
+    assert store.size(tmp_path / "s") < before

@@ -1,0 +1,236 @@
+"""The training loop: against a plain PyTorch loop, lanes, masks, divergence, resume, and the whole optimiser contract."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plugins_for_tests
+import pytest
+import torch
+
+from winnow import data as datasets
+from winnow import lottery, masks, plugins, runs
+from winnow.spec import TrainSpec
+from winnow.train import DIVERGED_STEPS, InRunPruning, Job, Trainer
+
+RECURRENT = ["rnn.weight_hh_l*"]
+
+
+def make_job(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) -> tuple[Job, datasets.Data]:
+    setting = runs._setting(
+        TrainSpec.read({**tiny, "seeds": seeds}), runs.Place(digits, Path("unused"), Path("unused"))
+    )
+    job = runs._job(setting, setting.initialise("init"), None, setting.factor(tiny["schedule"]), first=0)
+    return dataclasses.replace(job, **changes), setting.data
+
+
+def train(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) -> Any:
+    return Trainer(*make_job(tiny, digits, seeds, **changes)).run()
+
+
+def random_mask(job: Job, density: float) -> dict[str, np.ndarray]:
+    names = masks.prunable(list(job.start), RECURRENT)
+    streams = [np.random.default_rng(seed) for seed in job.seeds]
+    context = lottery.Context(job.start, job.start, job.start, None, streams, names)
+    return lottery.make_mask("random", context, density, "global")
+
+
+def test_one_lane_follows_a_plain_pytorch_loop(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job(tiny, digits, [3], last=7)
+    outcome = Trainer(job, data).run()
+
+    network = torch.nn.RNN(28, 8, 2, batch_first=True)
+    output = torch.nn.Linear(8, 10)
+    for name, value in job.start.items():
+        part, _, key = name.partition(".")
+        {"rnn": network, "output": output}[part].get_parameter(key).data.copy_(torch.from_numpy(value[0]))
+    parameters = [*network.parameters(), *output.parameters()]
+    sgd = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-6)
+    schedule = torch.optim.lr_scheduler.StepLR(sgd, 1, 0.9)
+    images = (torch.from_numpy(np.array(data.train_images)).float() / 255 - data.mean) / data.std
+    for iteration in range(7):
+        epoch, position = divmod(iteration, 6)
+        if iteration and position == 0:
+            schedule.step()
+        index = datasets.order(3, epoch, job.train)[position * 200 : (position + 1) * 200]
+        logits = output(network(images[index].squeeze(1))[0][:, -1])
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.train_labels[index].astype(np.int64)))
+        sgd.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        sgd.step()
+    for name, value in outcome.final.items():
+        part, _, key = name.partition(".")
+        expected = {"rnn": network, "output": output}[part].get_parameter(key).detach().numpy()
+        np.testing.assert_allclose(value[0], expected, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_lane_has_the_same_bits_whatever_its_companions(tiny: dict[str, Any], digits: Path) -> None:
+    first = train(tiny, digits, [0, 1], last=18)
+    second = train(tiny, digits, [0, 7], last=18)
+    for name, value in first.final.items():
+        np.testing.assert_array_equal(value[0], second.final[name][0], err_msg=name)
+        assert not np.array_equal(value[1], second.final[name][1])
+
+
+@pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
+def test_alone_and_together_agree_over_20_steps(tiny: dict[str, Any], digits: Path, optimizer: str) -> None:
+    tiny = {**tiny, "optimizer": {"name": optimizer, "momentum": 0.9}, "length": "20it", "rewind": "1it"}
+    together, alone = train(tiny, digits, [0, 1, 2]), train(tiny, digits, [1])
+    for name, value in together.final.items():
+        scale = np.abs(alone.final[name]).max() + 1e-30
+        assert np.abs(value[1] - alone.final[name][0]).max() <= 1e-5 * scale, name
+
+
+@pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
+@pytest.mark.parametrize("mark", [1, 2])
+def test_resume_at_any_mark_ends_with_the_same_bits(
+    tiny: dict[str, Any], digits: Path, optimizer: str, mark: int
+) -> None:
+    options = {"name": optimizer, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
+    job, data = make_job({**tiny, "optimizer": options}, digits, [0, 1])
+    job = dataclasses.replace(job, mask=random_mask(job, 0.5))
+    job = dataclasses.replace(job, start=masks.apply(job.start, job.mask or {}))
+    states: list[Any] = []
+    whole = Trainer(job, data).run(lambda trainer: states.append(trainer.state()))
+    resumed = Trainer(job, data)
+    resumed.restore(*states[mark - 1])
+    again = resumed.run()
+    assert again.rows == whole.rows
+    assert again.sample_gradients == whole.sample_gradients == [3 * 1200, 3 * 1200]
+    for part in ("final", "rewind"):
+        for name, value in getattr(whole, part).items():
+            np.testing.assert_array_equal(value, getattr(again, part)[name], err_msg=name)
+
+
+@pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
+def test_pruned_weights_and_their_state_stay_exactly_zero(
+    tiny: dict[str, Any], digits: Path, optimizer: str
+) -> None:
+    job, data = make_job({**tiny, "optimizer": {"name": optimizer, "momentum": 0.9}}, digits, [0, 1])
+    job = dataclasses.replace(job, mask=random_mask(job, 0.3))
+    trainer = Trainer(job, data)
+    checked = 0
+    for _ in range(5):
+        trainer._step()
+        for name, keep in (job.mask or {}).items():
+            handle = trainer.problem.handles[name]
+            off = torch.from_numpy(~keep)
+            assert (handle.data[off] == 0).all()
+            assert (handle.data[~off] != 0).all()
+            for value in trainer.parts[0][0].state[handle].values():
+                assert (value[off] == 0).all()
+                checked += 1
+    assert checked == 5 * 2
+
+
+def test_gradients_are_masked_before_they_are_clipped(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job(tiny, digits, [0], clip=0.01)
+    job = dataclasses.replace(job, mask=random_mask(job, 0.3))
+    trainer = Trainer(job, data)
+    trainer.problem.batch = trainer._batch()
+    trainer.problem.closure()
+    squares = sum(float(g.double().square().sum()) for g in trainer.problem.gradients.values())
+    assert squares**0.5 == pytest.approx(0.01, rel=1e-3)  # the surviving gradient alone has the norm of the clip
+    assert trainer.problem.clipped.tolist() == [1.0]
+
+
+def test_a_diverged_lane_is_recorded_and_frozen_and_the_other_goes_on(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job(tiny, digits, [0, 1])
+    broken = {name: value.copy() for name, value in job.start.items()}
+    broken["output.bias"][1, 0] = np.inf
+    outcome = Trainer(dataclasses.replace(job, start=broken), data).run()
+    healthy = Trainer(job, data).run()
+    assert outcome.diverged == [None, 1]
+    assert [row["diverged_step"] for row in outcome.rows if row["seed"] == 1] == [1, 1, 1]
+    assert all(row["test_loss"] is None for row in outcome.rows if row["seed"] == 1)
+    assert [r for r in outcome.rows if r["seed"] == 0] == [r for r in healthy.rows if r["seed"] == 0]
+    np.testing.assert_array_equal(outcome.final["rnn.weight_hh_l0"][1], job.start["rnn.weight_hh_l0"][1])
+
+
+def test_when_every_lane_has_diverged_training_stops(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job({**tiny, "lr": "1e30"}, digits, [0])
+    outcome = Trainer(dataclasses.replace(job, clip=None), data).run()
+    assert outcome.diverged[0] is not None
+    assert len(outcome.rows) == 1
+    assert all(np.isfinite(value).all() for value in outcome.final.values())
+
+
+def test_a_loss_far_above_guessing_counts_as_diverged_after_100_steps(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job({**tiny, "length": "20ep"}, digits, [0], lr=0.0)
+    broken = {name: value.copy() for name, value in job.start.items()}
+    broken["output.bias"][0] = np.linspace(0, 200, 10)
+    outcome = Trainer(dataclasses.replace(job, start=broken), data).run()
+    assert outcome.diverged == [DIVERGED_STEPS]
+
+
+def test_a_lane_that_diverged_in_the_round_before_stays_out(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job(tiny, digits, [0, 1], dead=(0,))
+    outcome = Trainer(job, data).run()
+    assert outcome.diverged == [0, None]
+    for name, value in outcome.final.items():
+        np.testing.assert_array_equal(value[0], job.start[name][0])
+
+
+def test_in_run_pruning_restarts_schedule_and_pruned_tensors(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job({**tiny, "length": "4ep"}, digits, [0, 1])
+    seen: list[dict[str, np.ndarray]] = []
+
+    def prune(weights: Any, rewind: Any, before: Any) -> Any:
+        names = masks.prunable(list(weights), RECURRENT)
+        context = lottery.Context(weights, job.start, rewind, before, [], names)
+        mask = lottery.make_mask("magnitude", context, 0.5 if before is None else 0.25, "global")
+        start = masks.apply({**weights, **{name: rewind[name] for name in names}}, mask)
+        seen.append(start)
+        return mask, start
+
+    steps = (InRunPruning(12, prune, lambda i: 0.5 if i < 6 else 0.25), InRunPruning(24, prune, lambda i: 9.0))
+    job = dataclasses.replace(job, prunings=steps)
+    states: list[Any] = []
+    outcome = Trainer(job, data).run(lambda trainer: states.append(trainer.state()))
+    first = [row for row in outcome.rows if row["seed"] == 0]
+    # Evaluate, then prune: a row belongs to the density that was trained.
+    assert [row["density"] for row in first] == [1.0, 1.0, 0.5, 0.5]
+    assert [row["lr"] for row in first] == pytest.approx([0.1, 0.09, 0.05, 0.025])
+    assert masks.density(outcome.mask or {}).tolist() == [0.25, 0.25]
+    np.testing.assert_array_equal(
+        seen[0]["rnn.weight_hh_l0"][0] != 0, np.isin(seen[0]["rnn.weight_hh_l0"][0], outcome.rewind["rnn.weight_hh_l0"][0])
+    )
+    resumed = Trainer(job, data)
+    resumed.restore(*states[2])
+    assert resumed.run().rows == outcome.rows
+
+
+@pytest.mark.parametrize("plugin", plugins_for_tests.OPTIMIZERS)
+def test_the_contract_carries_closures_and_averages(
+    tiny: dict[str, Any], digits: Path, plugin: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = plugins.load_class
+    monkeypatch.setattr(plugins, "load_class", lambda kind, name: plugin if kind == "optimizers" else load(kind, name))
+    job, data = make_job({**tiny, "optimizer": {"name": "test"}}, digits, [0, 1])
+    job = dataclasses.replace(job, mask=random_mask(job, 0.5), clip=None)
+    job = dataclasses.replace(job, start=masks.apply(job.start, job.mask or {}))
+    states: list[Any] = []
+    trainer = Trainer(job, data)
+    outcome = trainer.run(lambda trainer: states.append(trainer.state()))
+    losses = [row["train_loss"] for row in outcome.rows if row["seed"] == 1]
+    assert losses[-1] < losses[0]
+    assert all((outcome.final[name][~keep] == 0).all() for name, keep in (job.mask or {}).items())
+    resumed = Trainer(job, data)
+    resumed.restore(*states[0])
+    assert resumed.run().rows == outcome.rows
+    alone = Trainer(
+        dataclasses.replace(
+            job,
+            seeds=[1],
+            start={n: v[1:] for n, v in job.start.items()},
+            mask={n: m[1:] for n, m in (job.mask or {}).items()},
+            last=6,
+        ),
+        data,
+    ).run()
+    together = Trainer(dataclasses.replace(job, last=6), data).run()
+    assert alone.rows[0]["train_loss"] == pytest.approx(together.rows[1]["train_loss"], rel=1e-4)
