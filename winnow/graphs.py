@@ -82,10 +82,10 @@ class Graph:
             length += 1
             new = (reach > 0) & (distance < 0)
             if not new.any():
-                return distance
+                return np.asarray(distance)
             distance[new] = length
             if distance.min() >= 0:
-                return distance
+                return np.asarray(distance)
             reach = new.astype(np.float32) @ self.links
 
     @cached_property

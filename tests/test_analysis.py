@@ -1,0 +1,300 @@
+"""The measuring stage: run folders and users' own files in, tables out."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.utils.prune
+from safetensors.torch import save_file
+
+from winnow import analysis, io, networks
+from winnow.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+SPEC = {"graph": analysis.names("graph"), "weights": analysis.names("weights"), "nulls": 3}
+PRUNABLE = ["rnn.weight_hh_l*", "rnn.weight_ih_l[1-9]*"]
+SHAPES = {
+    "rnn.weight_ih_l0": (8, 5),
+    "rnn.weight_hh_l0": (8, 8),
+    "rnn.weight_ih_l1": (8, 8),
+    "rnn.weight_hh_l1": (8, 8),
+    "output.weight": (3, 8),
+    "output.bias": (3,),
+}
+PARTS = {"recurrent0", "input1", "recurrent1"}
+
+
+def write(folder, name, tensors, seeds):
+    io.write_tensors(folder / f"{name}.safetensors", tensors, {"seeds": json.dumps(seeds)})
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A dense run and a round of two lanes, seeds 4 and 7, the round's lanes in the other order."""
+    rng = np.random.default_rng(0)
+    states = {
+        state: {name: rng.normal(size=(2, *shape)).astype(np.float32) for name, shape in SHAPES.items()}
+        for state in ("init", "rewind", "final")
+    }
+    for state, tensors in states.items():
+        write(tmp_path / "dense", state, tensors, [4, 7])
+    masks = {name: rng.random((2, *SHAPES[name])) < 0.4 for name in SHAPES if name.startswith("rnn.weight_hh")}
+    masks["rnn.weight_ih_l1"] = rng.random((2, 8, 8)) < 0.5
+    final = {name: value[::-1] * 1.1 for name, value in states["rewind"].items()}
+    final |= {name: -final[name] * mask for name, mask in masks.items()}
+    write(tmp_path / "round", "mask", masks, [7, 4])
+    write(tmp_path / "round", "final", final, [7, 4])
+    return tmp_path, masks, final
+
+
+def test_a_round_gives_all_four_tables(runs):
+    folder, masks, final = runs
+    written = analysis.measure_run(folder / "round", SPEC, folder / "dense", folder / "out")
+    assert [path.name for path in written] == ["graph.csv", "nodes.csv", "weights.csv", "histograms.csv"]
+    graph = io.read_table(folder / "out/graph.csv", "run_graph")
+    assert set(graph.part) == PARTS | {"whole"}
+    assert set(graph.seed) == {4, 7}
+    assert not graph.duplicated(["seed", "part", "measure", "null"]).any()
+    plain = graph[graph.null.isna()].set_index(["seed", "part", "measure"]).sort_index().value
+    assert plain[7, "recurrent0", "edges"] + plain[7, "recurrent0", "self_loops"] == masks["rnn.weight_hh_l0"][0].sum()
+    radius = np.abs(np.linalg.eigvals(final["rnn.weight_hh_l1"][1])).max()
+    assert plain[4, "recurrent1", "spectral_radius"] == pytest.approx(radius, rel=1e-6)
+
+    compared = graph[graph.null.notna()]
+    assert set(compared.null[compared.part == "recurrent0"]) == {"edges", "degrees"}
+    assert set(compared.null[compared.part == "whole"]) == {"edges", "degrees", "layers"}
+    assert (compared.draws == 3).mean() > 0.9
+    spread = compared[compared.null_sd > 0]
+    z = (spread.value - spread.null_mean) / spread.null_sd
+    assert np.allclose(z, spread.z)
+    assert compared.z[compared.null_sd == 0].isna().all()
+    degrees = compared[(compared.null == "degrees") & compared.measure.str.startswith("in_degree")]
+    assert (degrees.null_sd == 0).all()
+    assert np.allclose(degrees.value, degrees.null_mean)
+
+    row = compared.set_index(["seed", "part", "null", "measure"]).sort_index()
+    means = row.null_mean[7, "recurrent0", "edges"]
+    sigma = (plain[7, "recurrent0", "clustering"] / means["clustering"]) / (
+        plain[7, "recurrent0", "path_length"] / means["path_length"]
+    )
+    assert row.value[7, "recurrent0", "edges", "sigma"] == pytest.approx(sigma)
+    assert "sigma" not in set(graph.measure[graph.null.isna()])
+
+
+def test_a_round_is_measured_lane_by_lane_against_its_own_rewind_point(runs):
+    folder, masks, final = runs
+    analysis.measure_run(folder / "round", SPEC, folder / "dense", folder / "out")
+    weights = io.read_table(folder / "out/weights.csv", "run_weights")
+    weights = weights.set_index(["seed", "part", "measure"]).sort_index()
+    assert set(weights.state) == {"final"}
+    values = weights.value
+    # the pruned tensors were written with their signs turned around
+    assert values[4, "recurrent0", "sign_flip_share"] == 1
+    assert values[7, "all", "sign_flips"] == sum(int(mask[0].sum()) for mask in masks.values())
+    kept = np.abs(final["rnn.weight_ih_l1"][0][masks["rnn.weight_ih_l1"][0]])
+    assert values[7, "input1", "cut"] == pytest.approx(kept.min())
+    assert values[7, "input1", "weights"] == len(kept)
+    bins = io.read_table(folder / "out/histograms.csv", "run_histograms")
+    assert set(bins.groupby(["seed", "part", "quantity"]).size()) == {200}
+    counted = bins[(bins.seed == 7) & (bins.part == "input1") & (bins.quantity == "log10_abs")]["count"].sum()
+    assert counted == len(kept)
+
+    nodes = io.read_table(folder / "out/nodes.csv", "run_nodes")
+    assert set(nodes.part) == {"recurrent0", "recurrent1", "whole"}
+    part = nodes[(nodes.seed == 4) & (nodes.part == "recurrent1")]
+    matrix = masks["rnn.weight_hh_l1"][1] & ~np.eye(8, dtype=bool)
+    assert (part.in_degree.to_numpy() == matrix.sum(axis=1)).all()
+    assert (part.out_degree.to_numpy() == matrix.sum(axis=0)).all()
+    assert np.allclose(part.out_strength, (np.abs(final["rnn.weight_hh_l1"][1]) * matrix).sum(axis=0))
+
+
+def test_a_dense_run_gives_weights_at_three_states(runs):
+    folder, _, _ = runs
+    written = analysis.measure_run(folder / "dense", {**SPEC, "prunable": PRUNABLE}, None, folder / "out")
+    assert [path.name for path in written] == ["weights.csv", "histograms.csv"]
+    weights = io.read_table(folder / "out/weights.csv", "run_weights")
+    assert set(weights.state) == {"init", "rewind", "final"}
+    assert set(weights.part) == PARTS | {"all"}
+    assert set(weights.state[weights.measure == "sign_flip_share"]) == {"final"}
+    assert set(weights.value[weights.measure == "cut"]) == {0}
+
+
+def test_the_same_run_gives_the_same_bytes_and_more_draws_keep_the_first(runs):
+    folder, _, _ = runs
+    for out in ("one", "two"):
+        analysis.measure_run(folder / "round", SPEC, folder / "dense", folder / out)
+    for name in analysis.TABLES:
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
+
+
+def test_a_lane_alone_gives_the_rows_it_has_in_company(runs):
+    folder, masks, final = runs
+    analysis.measure_run(folder / "round", SPEC, folder / "dense", folder / "both")
+    write(folder / "alone", "mask", {name: value[:1] for name, value in masks.items()}, [7])
+    write(folder / "alone", "final", {name: value[:1] for name, value in final.items()}, [7])
+    analysis.measure_run(folder / "alone", SPEC, folder / "dense", folder / "single")
+    both, single = (io.read_table(folder / out / "graph.csv", "run_graph") for out in ("both", "single"))
+    assert both[both.seed == 7].reset_index(drop=True).equals(single)
+
+
+def test_a_diverged_lane_has_no_weight_rows_and_stops_nothing(runs):
+    folder, masks, final = runs
+    final["rnn.weight_hh_l0"][0, 0, 0] = np.nan
+    final["rnn.weight_hh_l1"][0, 0, 0] = np.inf
+    masks["rnn.weight_hh_l0"][:, 0, 0] = masks["rnn.weight_hh_l1"][:, 0, 0] = True
+    write(folder / "bad", "mask", masks, [7, 4])
+    write(folder / "bad", "final", final, [7, 4])
+    analysis.measure_run(folder / "bad", SPEC, folder / "dense", folder / "out")
+    weights = io.read_table(folder / "out/weights.csv", "run_weights")
+    assert set(weights.part[weights.seed == 7]) == {"input1"}
+    assert set(weights.part[weights.seed == 4]) == PARTS | {"all"}
+
+
+def test_edges_are_the_kept_weights(runs):
+    folder, masks, final = runs
+    io.write_table(folder / "edges.csv.gz", "edges", analysis.edges(folder / "round"))
+    table = io.read_table(folder / "edges.csv.gz", "edges")
+    assert len(table) == sum(int(mask.sum()) for mask in masks.values())
+    rebuilt = np.zeros((8, 8), dtype=np.float32)
+    one = table[(table.seed == 4) & (table.tensor == "rnn.weight_ih_l1")]
+    rebuilt[one.target, one.source] = one.weight.astype(np.float32)
+    assert (rebuilt == final["rnn.weight_ih_l1"][1]).all()
+
+
+def test_a_round_without_its_seeds_in_the_dense_run_is_an_error(runs):
+    folder, masks, final = runs
+    write(folder / "other", "mask", masks, [7, 9])
+    write(folder / "other", "final", final, [7, 9])
+    with pytest.raises(UserError, match=r"seeds \[9\]"):
+        analysis.measure_run(folder / "other", SPEC, folder / "dense", folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"graph": ["fits"]}, "measures.graph: 'fits'"),
+        ({"weights": ["sigma"]}, "measures.weights: 'sigma'"),
+        ({"graph": ["clusterin"]}, "clustering, clustering_directed"),
+        ({"nulls": -1}, "measures.nulls is -1"),
+    ],
+)
+def test_wrong_measures_are_named(spec, message):
+    with pytest.raises(UserError, match=message):
+        analysis.Measures.of(spec)
+
+
+def test_without_draws_there_are_no_comparisons(runs):
+    folder, _, _ = runs
+    analysis.measure_run(folder / "round", {**SPEC, "nulls": 0}, folder / "dense", folder / "out")
+    assert io.read_table(folder / "out/graph.csv", "run_graph").null.isna().all()
+
+
+# files of the user's own
+
+
+def program(name, *arguments):
+    return subprocess.run(
+        [sys.executable, f"workflow_scripts/{name}.py", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+
+
+def test_state_dicts_and_safetensors_by_hand(tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.RNN(4, 6, num_layers=2)
+    weights = {name: value.detach() * (torch.rand_like(value) < 0.5) for name, value in model.state_dict().items()}
+    torch.save(weights, tmp_path / "a.pt")
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "b.safetensors")
+    done = program(
+        "measure", "--weights", tmp_path / "a.pt", tmp_path / "b.safetensors", "--nulls", 2, "--out", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stderr
+    graph = io.read_table(tmp_path / "out/graph.csv", "run_graph")
+    assert set(graph.part) == {"input0", "recurrent0", "input1", "recurrent1", "whole"}
+    plain = graph[graph.null.isna()].set_index(["part", "measure"]).sort_index()  # the files differ in their order
+    first, second = (plain[plain.seed == seed].value for seed in (0, 1))
+    assert first.equals(second)
+    assert len(io.read_table(tmp_path / "out/weights.csv", "run_weights")) > 0
+
+
+def test_masks_by_hand_have_no_weight_rows(tmp_path):
+    torch.save({"fc.weight": torch.tensor([[True, False, True], [False, True, True]])}, tmp_path / "mask.pt")
+    done = program("measure", "--masks", tmp_path / "mask.pt", "--nulls", 2, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    graph = io.read_table(tmp_path / "out/graph.csv", "run_graph")
+    assert set(graph.part) == {"fc.weight"}
+    assert graph.value[(graph.measure == "density") & graph.null.isna()].item() == pytest.approx(4 / 6)
+    assert len(io.read_table(tmp_path / "out/weights.csv", "run_weights")) == 0
+
+
+def test_modules_pruned_by_torch_are_understood(tmp_path):
+    layer = torch.nn.Linear(5, 4)
+    torch.nn.utils.prune.l1_unstructured(layer, "weight", amount=10)
+    torch.save(layer.state_dict(), tmp_path / "pruned.pt")
+    for bare in (True, False):
+        (network,) = networks.read_user_files([tmp_path / "pruned.pt"], ["*"], bare)
+        assert {name: int(mask.sum()) for name, mask in network.masks.items()} == {"weight": 10}
+        assert bool(network.weights) != bare
+
+
+def test_lanes_of_winnows_own_files_are_networks(runs):
+    folder, masks, _ = runs
+    found = networks.read_user_files([folder / "round/mask.safetensors"] * 2, PRUNABLE, bare=True)
+    assert [network.seed for network in found] == [0, 1, 2, 3]
+    assert (found[3].masks["rnn.weight_hh_l0"] == masks["rnn.weight_hh_l0"][1]).all()
+
+
+def test_bad_files_are_named(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pt")
+    (tmp_path / "text.safetensors").write_text("nothing")
+    torch.save({"weight": torch.ones(3)}, tmp_path / "vector.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    messages = {
+        "model.pt": "state_dict",
+        "text.safetensors": "cannot be read",
+        "vector.pt": "no matrix matches",
+        "list.pt": "not a dictionary",
+        "missing.pt": "does not exist",
+    }
+    for name, message in messages.items():
+        with pytest.raises(UserError, match=message) as error:
+            networks.read_user_files([tmp_path / name], ["*"], bare=False)
+        assert name in str(error.value)
+
+
+def test_the_programs_work_on_a_run_and_explain_errors(runs):
+    folder, _, _ = runs
+    spec = json.dumps({**SPEC, "nulls": 2, "prunable": PRUNABLE})
+    done = program(
+        "measure", "--spec", spec, "--run", folder / "round", "--dense", folder / "dense", "--out", folder / "out"
+    )
+    assert done.returncode == 0, done.stderr
+    assert all((folder / "out" / name).is_file() for name in analysis.TABLES)
+    done = program("export_edges", "--run", folder / "round", "--out", folder / "edges.csv.gz")
+    assert done.returncode == 0, done.stderr
+    done = program("measure", "--run", folder / "nowhere", "--out", folder / "out")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "nowhere" in done.stderr
+
+
+def test_measuring_a_run_does_not_import_torch():
+    code = "import sys, winnow.analysis; assert 'torch' not in sys.modules; assert 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)})
+
+
+def test_undefined_draws_are_left_out_of_the_spread():
+    row = analysis._spread(2.0, [1.0, math.nan, 3.0])
+    assert (row["null_mean"], row["draws"]) == (2.0, 2)
+    assert row["null_sd"] == pytest.approx(2**0.5)
+    assert analysis._spread(2.0, [math.nan])["draws"] == 0
+    assert math.isnan(analysis._spread(2.0, [0.1, 0.1, 0.1])["z"])
