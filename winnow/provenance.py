@@ -47,7 +47,7 @@ def _plain(node: Any) -> Any:
         first = node.body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             fields["body"] = node.body[1:]
-    return [type(node).__name__, *([k, _plain(v)] for k, v in fields.items() if v is not None and v != [])]
+    return [type(node).__name__, *[(k, _plain(v)) for k, v in fields.items() if v is not None and v != []]]
 
 
 @functools.cache
@@ -70,39 +70,45 @@ def _digest(file: Path) -> str:
 
 def forget() -> None:
     """Read the source files anew at the next question (they are read once per process otherwise)."""
-    for cached in (_tree, _digest, closure):
+    for cached in (_tree, _digest, _modules, closure):
         cached.cache_clear()
 
 
-def _import_statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            for other in child.orelse:
-                yield from _import_statements(ast.Module([other], []))
-        else:
-            yield from _import_statements(child)
+def _is_type_checking(test: ast.expr) -> bool:
+    return getattr(test, "id", None) == "TYPE_CHECKING" or getattr(test, "attr", None) == "TYPE_CHECKING"
 
 
-def _modules(file: Path, root: Path) -> Iterator[str]:
+def _import_statements(body: Iterable[ast.AST]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import, also inside functions, except those for type checkers only. Expressions cannot hold one."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+            yield from _import_statements(node.orelse)
+        elif isinstance(node, ast.stmt | ast.excepthandler | ast.match_case):
+            for part in ("body", "orelse", "handlers", "finalbody", "cases"):
+                yield from _import_statements(getattr(node, part, ()))
+
+
+@functools.cache
+def _modules(file: Path, root: Path) -> tuple[str, ...]:
     """Dotted names that a file imports and that may be modules of the package (`from a import b`: a and a.b)."""
     package = file.relative_to(root).with_suffix("").parts[:-1]
-    for statement in _import_statements(_tree(file)):
+    found: list[str] = []
+    for statement in _import_statements(_tree(file).body):
         if isinstance(statement, ast.Import):
-            yield from (alias.name for alias in statement.names)
+            found.extend(alias.name for alias in statement.names)
             continue
         above = package[: len(package) - statement.level + 1] if statement.level else ()
         base = ".".join([*above, *([statement.module] if statement.module else [])])
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in statement.names)
+        found.append(base)
+        found.extend(f"{base}.{alias.name}" for alias in statement.names)
+    return tuple(name for name in dict.fromkeys(found) if name.partition(".")[0] == "winnow")
 
 
 def _files(module: str, root: Path) -> Iterator[Path]:
     """The files that importing `winnow.a.b` runs: the package initialisers on the way and the module."""
     parts = module.split(".")
-    if parts[0] != "winnow":
-        return
     for depth in range(1, len(parts) + 1):
         path = root.joinpath(*parts[:depth])
         if (path / "__init__.py").is_file():
@@ -135,7 +141,8 @@ def sources(program: str, plugins: Iterable[tuple[str, str]] = (), root: Path = 
         if not (root / start).is_file():
             raise UserError(f"The source file {start} does not exist.")
         files |= closure(root / start, root)
-        files.update(_files(start.removesuffix(".py").replace("/", "."), root))
+        if start.startswith("winnow/"):  # importing it runs the initialisers of its packages
+            files.update(_files(start.removesuffix(".py").replace("/", "."), root))
     found = {file.relative_to(root).as_posix(): file for file in files}
     return {name: _digest(found[name]) for name in sorted(found) if name not in NOT_A_SOURCE}
 

@@ -1,0 +1,64 @@
+# winnow: how the optimiser shapes sparse, trainable networks.
+#
+# Paths (<results> is `results`; a preset may say otherwise, see `pathvars` in presets/quick.yaml)
+#   results/data/{dataset}/                                       the packed data set, one copy for all presets
+#   <results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/      a dense run; rate is lr0.022 or best, seeds seeds0-2
+#   <results>/{study}/{arm}/best.json                             the learning rate selected on validation data
+#   <results>/{study}/{arm}/{recipe}/{seeds}/round{round}/        a ticket: mask, weights, metrics, edges, measures
+#   <results>/{study}/tables/{table}.csv                          joint tables
+#   <results>/{study}/figures/{figure}.{format}                   figures
+#   <results>/logs/, <results>/benchmarks/                        by rule and wildcards
+#   <results>/.store/    finished runs and checkpoints            <results>/.ledger/    what each output was made from
+# docs/files.md describes every file. `snakemake --list-rules` explains the rules, `make why` what would rerun and why.
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/dense.smk"
+include: "rules/pruning.smk"
+include: "rules/analysis.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    """Everything that the studies listed in config.yaml ask for, the outputs of every stage."""
+    default_target: True
+    input:
+        PLAN.outputs(),
+
+
+rule dense_runs:
+    """Train every dense run: the learning-rate sweep and the runs at the pruning rate."""
+    input:
+        PLAN.outputs(*STAGES["dense_runs"]),
+
+
+rule selection:
+    """Select a learning rate for every arm on validation data."""
+    input:
+        PLAN.outputs(*STAGES["selection"]),
+
+
+rule pruning:
+    """Make every ticket: all rounds of all recipes."""
+    input:
+        PLAN.outputs(*STAGES["pruning"]),
+
+
+rule analysis:
+    """Edge lists, graph and weight measures, and the joint tables."""
+    input:
+        PLAN.outputs(*STAGES["analysis"]),
+
+
+rule figures:
+    """Draw every figure."""
+    input:
+        PLAN.outputs(*STAGES["figures"]),
+
+
+onsuccess:
+    print(finished())

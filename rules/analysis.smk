@@ -1,0 +1,101 @@
+# Edge lists, measures with null models, and the joint tables of a study.
+
+
+rule export_edges:
+    """Write the kept edges of a ticket with their trained weights."""
+    input:
+        run=made_from("export_edges", "run"),
+        ledger=ledger("export_edges"),
+    output:
+        edges="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/edges.csv.gz",
+    log:
+        "<results>/logs/export_edges/{study}/{arm}/{recipe}/{seeds}/round{round}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=arguments("export_edges"),
+        run=folder_of("export_edges", "run"),
+    shell:
+        "python workflow_scripts/export_edges.py {params.job:q} --run {params.run:q} --out {output.edges:q}"
+        " > {log:q} 2>&1"
+
+
+rule measure_dense:
+    """Measure the weights of a dense run: at initialisation, at the rewind point, and trained."""
+    input:
+        run=made_from("measure_dense", "run"),
+        ledger=ledger("measure_dense"),
+    output:
+        weights="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/weights.csv",
+        histograms="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/histograms.csv",
+    log:
+        "<results>/logs/measure_dense/{study}/{arm}/{train_on}/{rate}/{seeds}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        job=arguments("measure_dense"),
+        run=folder_of("measure_dense", "run"),
+        out=output_folder,
+    shell:
+        "python workflow_scripts/measure.py {params.job:q} --run {params.run:q} --dense {params.run:q}"
+        " --out {params.out:q} > {log:q} 2>&1"
+
+
+rule measure:
+    """Measure a ticket's graphs, against null models, and its weights."""
+    input:
+        run=made_from("measure", "run"),
+        dense=made_from("measure", "dense"),
+        ledger=ledger("measure"),
+    output:
+        graph="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/graph.csv",
+        nodes="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/nodes.csv",
+        weights="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/weights.csv",
+        histograms="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/histograms.csv",
+    log:
+        "<results>/logs/measure/{study}/{arm}/{recipe}/{seeds}/round{round}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        job=arguments("measure"),
+        run=folder_of("measure", "run"),
+        dense=folder_of("measure", "dense"),
+        out=output_folder,
+    shell:
+        "python workflow_scripts/measure.py {params.job:q} --run {params.run:q} --dense {params.dense:q}"
+        " --out {params.out:q} > {log:q} 2>&1"
+
+
+rule table:
+    """Join the files of all runs of a study into one table."""
+    input:
+        runs=made_from("table", "runs"),
+        best=made_from("table", "best"),
+        ledger=ledger("table"),
+    output:
+        table="<results>/{study}/tables/{table}.csv",
+    log:
+        "<results>/logs/table/{study}/{table}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        job=arguments("table"),
+    shell:
+        "python workflow_scripts/tabulate.py {params.job:q} --table {wildcards.table} --out {output.table:q}"
+        " > {log:q} 2>&1"

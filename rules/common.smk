@@ -1,0 +1,148 @@
+# Typed configuration, constraints on wildcards, and what every rule asks of the plan (winnow/plan.py).
+
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+# Jobs use the Python that runs Snakemake (or the rule's conda environment) and the winnow beside this workflow.
+os.environ["PATH"] = os.pathsep.join(
+    [os.path.dirname(sys.executable), os.environ.get("PATH", "")]
+)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
+
+from snakemake.exceptions import WorkflowError
+from winnow import config as typed_config, plan, provenance
+from winnow.errors import UserError
+from winnow.plan import STAGES
+
+try:
+    CONFIG = typed_config.validate(config)
+    PLAN = plan.Plan(CONFIG)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = PLAN.results
+STORE = f"{RESULTS}/.store"
+LEDGER = f"{RESULTS}/.ledger"
+ON_GPU = CONFIG.execution.device.partition(":")[0] not in ("cpu", "auto")
+LONGEST_ARGUMENT = (
+    60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
+)
+
+if workflow.is_main_process:
+    # The ledger's folder is an input of every job: `ancient` where the job's record is current, and newer than
+    # everything where it is not (docs/decisions/0002-keys-and-ledger.md).
+    os.makedirs(LEDGER, exist_ok=True)
+    os.utime(LEDGER)
+
+
+def one_of(*values):
+    """A pattern that matches these names, or nothing if there are none."""
+    return "|".join(dict.fromkeys(values)) or "(?!)"
+
+
+wildcard_constraints:
+    study=one_of(*CONFIG.run),
+    arm=one_of(*PLAN.values("arm")),
+    dataset=one_of(*PLAN.values("dataset")),
+    train_on="holdout|all",
+    rate=r"best|lr[0-9.]+",
+    seeds=r"seeds[0-9,-]+",
+    round=r"[1-9]\d*",
+    table=one_of(*PLAN.values("table")),
+    figure=one_of(*PLAN.values("figure")),
+    format="png|pdf|svg",
+
+
+def made_from(rule, name):
+    """Input function: the files that the plan calls `name` for this job."""
+
+    def paths(wildcards):
+        return PLAN.job(rule, wildcards).inputs[name]
+
+    return paths
+
+
+def ledger(rule):
+    """Input function: the ledger's folder, which makes the job stale unless its record there is current."""
+
+    def folder(wildcards):
+        return ancient(LEDGER) if PLAN.job(rule, wildcards).current else LEDGER
+
+    return folder
+
+
+def arguments(rule):
+    """Params function: what every program is told about its job (see winnow/provenance.py)."""
+
+    def values(wildcards):
+        job = PLAN.job(rule, wildcards)
+        spec = provenance.canonical(job.spec)
+        if len(spec) > LONGEST_ARGUMENT:
+            path = f"{LEDGER}/specs/{job.key}.json"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(spec)
+            spec = f"@{path}"
+        sources = provenance.canonical(job.sources)
+        return [
+            "--spec",
+            spec,
+            "--key",
+            job.key,
+            "--sources",
+            sources,
+            "--ledger",
+            job.ledger,
+        ]
+
+    return values
+
+
+def best_argument(rule):
+    """Params function: --best FILE where the job's learning rate is the selected one."""
+
+    def values(wildcards):
+        return [
+            item
+            for path in PLAN.job(rule, wildcards).inputs["best"]
+            for item in ("--best", path)
+        ]
+
+    return values
+
+
+def folder_of(rule, name):
+    """Params function: the folder of the files that the plan calls `name` for this job."""
+
+    def folder(wildcards):
+        return os.path.dirname(PLAN.job(rule, wildcards).inputs[name][0])
+
+    return folder
+
+
+def output_folder(wildcards, output):
+    """Params function: the folder of the job's outputs."""
+    return os.path.dirname(output[0])
+
+
+def training_environment():
+    """The conda environment of rules that train (used with --sdm conda only)."""
+    return "../envs/gpu.yaml" if ON_GPU else "../envs/cpu.yaml"
+
+
+def finished():
+    """What onsuccess says: where to look, and the size of the store."""
+    lines = []
+    for study in CONFIG.run:
+        lines += [
+            f"Figures: {RESULTS}/{study}/figures/",
+            f"Tables:  {RESULTS}/{study}/tables/",
+        ]
+    size = plan.size_of(STORE) / 1e9
+    lines.append(
+        f"Store:   {STORE}/ holds {size:.2f} GB (limit {CONFIG.execution.store_gb:g}; `make clean-store` empties it)"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+# Dense runs (the unpruned network) and the selection of learning rates.
+
+
+rule dense:
+    """Train the unpruned network of an arm at one learning rate, a seed block at a time; keep its rewind point."""
+    input:
+        data=made_from("dense", "data"),
+        best=made_from("dense", "best"),
+        ledger=ledger("dense"),
+    output:
+        metrics="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/metrics.csv",
+        init="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/init.safetensors",
+        rewind="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/rewind.safetensors",
+        final="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/final.safetensors",
+        run="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/run.json",
+    log:
+        "<results>/logs/dense/{study}/{arm}/{train_on}/{rate}/{seeds}.log",
+    benchmark:
+        "<results>/benchmarks/dense/{study}/{arm}/{train_on}/{rate}/{seeds}.tsv"
+    conda:
+        training_environment()
+    threads: CONFIG.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=int(ON_GPU),
+    params:
+        job=arguments("dense"),
+        data=folder_of("dense", "data"),
+        best=best_argument("dense"),
+        out=output_folder,
+        store=STORE,
+        store_gb=CONFIG.execution.store_gb,
+    shell:
+        "python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
+        " --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"
+
+
+rule select:
+    """Select an arm's learning rate: the smallest mean validation loss over the last epochs and the sweep's seeds."""
+    input:
+        metrics=made_from("select", "metrics"),
+        ledger=ledger("select"),
+    output:
+        best="<results>/{study}/{arm}/best.json",
+    log:
+        "<results>/logs/select/{study}/{arm}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=arguments("select"),
+    shell:
+        "python workflow_scripts/select_rate.py {params.job:q} --out {output.best:q} > {log:q} 2>&1"

@@ -1,0 +1,24 @@
+# Figures, drawn from the joint tables alone.
+
+
+rule figure:
+    """Draw one figure of a study in one format."""
+    input:
+        tables=made_from("figure", "tables"),
+        ledger=ledger("figure"),
+    output:
+        figure="<results>/{study}/figures/{figure}.{format}",
+    log:
+        "<results>/logs/figure/{study}/{figure}.{format}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        job=arguments("figure"),
+        tables=folder_of("figure", "tables"),
+    shell:
+        "python workflow_scripts/draw.py {params.job:q} --figure {wildcards.figure} --tables {params.tables:q}"
+        " --out {output.figure:q} > {log:q} 2>&1"

@@ -1,0 +1,78 @@
+# Tickets: in rounds of prune - restart - train, or inside one run.
+
+
+rule prune:
+    """One round of a recipe: prune the round before, restart the survivors, train them."""
+    input:
+        data=made_from("prune", "data"),
+        dense=made_from("prune", "dense"),
+        previous=made_from("prune", "previous"),
+        best=made_from("prune", "best"),
+        ledger=ledger("prune"),
+    output:
+        mask="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/mask.safetensors",
+        final="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/final.safetensors",
+        metrics="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/metrics.csv",
+        run="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/run.json",
+    log:
+        "<results>/logs/prune/{study}/{arm}/{recipe}/{seeds}/round{round}.log",
+    benchmark:
+        "<results>/benchmarks/prune/{study}/{arm}/{recipe}/{seeds}/round{round}.tsv"
+    wildcard_constraints:
+        recipe=one_of(*PLAN.values("recipe", "prune")),
+    conda:
+        training_environment()
+    threads: CONFIG.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=int(ON_GPU),
+    params:
+        job=arguments("prune"),
+        data=folder_of("prune", "data"),
+        dense=folder_of("prune", "dense"),
+        previous=folder_of("prune", "previous"),
+        best=best_argument("prune"),
+        out=output_folder,
+        store=STORE,
+        store_gb=CONFIG.execution.store_gb,
+    shell:
+        "python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb}"
+        " > {log:q} 2>&1"
+
+
+rule prune_in_run:
+    """Train one network and prune it on the way, as the seed study does."""
+    input:
+        data=made_from("prune_in_run", "data"),
+        best=made_from("prune_in_run", "best"),
+        ledger=ledger("prune_in_run"),
+    output:
+        mask="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/mask.safetensors",
+        final="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/final.safetensors",
+        metrics="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/metrics.csv",
+        run="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/run.json",
+    log:
+        "<results>/logs/prune_in_run/{study}/{arm}/{recipe}/{seeds}/round{round}.log",
+    benchmark:
+        "<results>/benchmarks/prune_in_run/{study}/{arm}/{recipe}/{seeds}/round{round}.tsv"
+    wildcard_constraints:
+        recipe=one_of(*PLAN.values("recipe", "prune_in_run")),
+    conda:
+        training_environment()
+    threads: CONFIG.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=int(ON_GPU),
+    params:
+        job=arguments("prune_in_run"),
+        data=folder_of("prune_in_run", "data"),
+        best=best_argument("prune_in_run"),
+        out=output_folder,
+        store=STORE,
+        store_gb=CONFIG.execution.store_gb,
+    shell:
+        "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
+        " --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"
