@@ -1,8 +1,8 @@
 """Runs the benchmarks and keeps their tables in docs/benchmarks.md, with the machine named (`make bench`).
 
-Each other program in this folder is one benchmark: it prints a Markdown table on standard output, and whatever it has to
-say meanwhile on standard error. The first line of its docstring becomes the heading. Benchmarks that are not named on the
-command line keep the section they have.
+Each other program in this folder is one benchmark: it prints a Markdown table on standard output, and whatever it has
+to say meanwhile on standard error. The first line of its docstring opens its section. Benchmarks that are not named on
+the command line keep the section they have.
 """
 
 import argparse
@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/benchmarks.md"
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; one section alone: `make bench BENCH=name`. Both sides of a ratio are measured in the same run on
-the same machine, so the ratio says more than the times beside it. These are measurements, not tests.
+Written by `make bench`; one section alone: `make bench BENCH=name`. Both sides of a ratio are measured in the same run
+on the same machine, so the ratio says more than the times beside it. These are measurements, not tests.
 """
 
 
