@@ -5,7 +5,7 @@ Row t of the image is the input x_t of layer 0, the output of a layer the input 
     h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),   h_{-1} = 0;        logits = W_out h_{T-1} + b_out
 
 (Elman 1990; the equations, names and shapes of `torch.nn.RNN`.) Both bias vectors are kept, as there: two equal biases
-double the rate of their sum under gradient descent. `_rnn_workspace.py` holds the fast path; `logits` is the readable
+double the rate of their sum under gradient descent. `_rnn_kernel.py` holds the fast path; `logits` is the readable
 one, differentiable to any order, which the tests hold against it.
 """
 
