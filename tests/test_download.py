@@ -1,19 +1,24 @@
 """Fetching and packing: sources in order, wrong contents, Debian package without root, full disks, no remains."""
 
 import errno
+import functools
 import gzip
 import hashlib
+import http.server
 import os
+import socket
 import struct
 import subprocess
 import sys
+import threading
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from winnow import data, download
-from winnow.datasets import _sources, fashion_mnist
+from winnow import data, download, vision
+from winnow.datasets import _idx, _sources, fashion_mnist
 from winnow.errors import UserError
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "download.py"
@@ -177,6 +182,7 @@ def test_debian_package_without_root(original, tmp_path, no_torchvision, program
     for command in commands:  # nothing outside the scratch folder is written
         for option in ("Dir::State::Lists", "Dir::Cache", "Dir::Cache::archives"):
             assert f"-o {option}={out.parent}/.fashion_mnist.download-" in command
+        assert "-o APT::Update::Error-Mode=any" in command
     assert names(out.parent) == ["fashion_mnist"]
 
 
@@ -219,6 +225,28 @@ def test_torchvision_runs_in_a_child_process_and_gives_its_reason(tmp_path):
     with pytest.raises(UserError, match=r"torchvision failed: AttributeError: .*NoSuchDataset") as raised:
         _sources.torchvision("NoSuchDataset", tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_torchvision_class_fetches_from_its_mirror(original, tmp_path, monkeypatch):
+    site = put(tmp_path / "site", original, gzipped=True)
+    handler = functools.partial(QuietHandler, directory=str(site))
+    checksums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in site.iterdir()]
+    dataset = vision.torchvision().datasets.FashionMNIST
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "*")
+        monkeypatch.setattr(dataset, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        monkeypatch.setattr(dataset, "resources", checksums)
+        vision.main(["FashionMNIST", str(tmp_path / "root")])
+        server.shutdown()
+    socket.setdefaulttimeout(None)
+    arrays = _idx.read_folder(tmp_path / "root", fashion_mnist.FILES, fashion_mnist.NESTED)
+    assert idx(arrays["train_images"]) == original["train-images-idx3-ubyte"]
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
 
 
 # --- packing ----------------------------------------------------------------------------------------------------------
@@ -264,6 +292,15 @@ def test_no_space_left_while_fetching_ends_the_search(original, tmp_path, monkey
         download.pack("fashion_mnist", tmp_path / "results" / "x", put(tmp_path / "mine", original))
     assert no_torchvision == []
     assert names(tmp_path / "results") == []
+
+
+def test_a_program_that_fills_the_disk(tmp_path, programs, monkeypatch):
+    programs("fills", "exit 1")
+    with pytest.raises(UserError, match="fills failed: it printed nothing"):
+        _sources.run("fills", ["fills"], tmp_path)
+    monkeypatch.setattr(_sources.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=4096))
+    with pytest.raises(OSError, match="No space left on device"):
+        _sources.run("fills", ["fills"], tmp_path)
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path):

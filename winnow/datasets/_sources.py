@@ -25,6 +25,8 @@ from winnow.errors import UserError
 STALL = 45.0  # seconds without growth until a child process is stopped
 PAUSE = 1.0  # seconds between two tries of a source
 POLL = 0.1
+RESOLVER = "timeout:3 attempts:2"  # a name server that does not answer costs 6 seconds per name, see resolv.conf(5)
+SPACE = 2**20  # bytes; with less the disk counts as full
 
 log = logging.getLogger("winnow.download")
 
@@ -74,7 +76,9 @@ def first(what: str, sources: Sequence[Source], work: Path, advice: str) -> dict
 
 
 def run(name: str, command: Sequence[str], scratch: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Run a program in `scratch`. UserError with the reason it printed if it fails, UnavailableError if it stalls."""
+    """Run a program in `scratch`. UserError with the reason it printed if it fails, UnavailableError if it stalls,
+    OSError if it leaves the disk full.
+    """
     output = scratch / "output.log"
     with open(output, "wb") as file:
         process = subprocess.Popen(
@@ -83,7 +87,7 @@ def run(name: str, command: Sequence[str], scratch: Path, environment: Mapping[s
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C", **(environment or {})},
+            env={"RES_OPTIONS": RESOLVER, **os.environ, "LC_ALL": "C", **(environment or {})},
         )
         try:
             size, since = -1, time.monotonic()
@@ -97,6 +101,8 @@ def run(name: str, command: Sequence[str], scratch: Path, environment: Mapping[s
             process.kill()
             process.wait()
     if process.returncode != 0:
+        if shutil.disk_usage(scratch).free < SPACE:  # programs say it in many ways, or cannot even say it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(scratch))
         raise UserError(f"{name} failed: {_reason(output.read_text(errors='replace'))}")
 
 
@@ -139,8 +145,9 @@ def debian_package(package: str, scratch: Path) -> Path:
         "Dir::Cache": cache,
         "Dir::Cache::archives": cache / "archives",
         "APT::Sandbox::User": "root",  # as root, apt would otherwise download as a user who may not write here
+        "APT::Update::Error-Mode": "any",  # otherwise a failed update passes and the package is "not found"
         "Acquire::Languages": "none",
-        "Acquire::Retries": 2,
+        "Acquire::Retries": 1,
         "Acquire::http::Timeout": 20,
         "Acquire::https::Timeout": 20,
     }
