@@ -23,9 +23,13 @@ from winnow import store as stores
 from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.progress import Progress
+from winnow.schemas import SCHEMAS
 from winnow.seeds import stream
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 from winnow.train import Arrays, InRunPruning, Job, Outcome, Trainer
+
+
+NOT_IN_RESULT = {"winnow/schemas.py", "winnow/store.py", "winnow/progress.py"}
 
 
 @dataclass(frozen=True)
@@ -211,8 +215,10 @@ def _run(
         ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
     ]  # fmt: skip
     inputs["data"] = hashlib.sha256((place.data / "dataset.json").read_bytes()).hexdigest()
-    # The file of this module: its import closure is all that can change a training result.
-    key = provenance.job_key(spec, provenance.sources("winnow/runs.py", plug_ins), sorted(inputs.values()))
+    # The import closure of this module is all that can change a result, less what only keeps or shows it.
+    sources = provenance.sources("winnow/runs.py", plug_ins)
+    sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
+    key = provenance.job_key({**spec, "columns": list(SCHEMAS["metrics"])}, sources, inputs.values())
     place.out.mkdir(parents=True, exist_ok=True)
     with stores.locked(place.store, key) as entry:
         if (files := entry.whole()) is None:
