@@ -126,7 +126,7 @@ def _reason(output: str) -> str:
 
 def torchvision(dataset: str, scratch: Path) -> None:
     """Download into `scratch` with torchvision's data set class of that name, from its mirrors."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).resolve().parents[2]
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "winnow.vision", dataset, str(scratch)]
     run("torchvision", command, scratch, {"PYTHONPATH": path})
