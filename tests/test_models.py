@@ -45,6 +45,15 @@ def test_loss_and_gradients_equal_autograd(model, dtype):
         assert_close(gradients[name], expected[name], TOLERANCE[dtype])
 
 
+def test_right_answers_of_a_training_batch(model):
+    parameters, (inputs, _) = stacked(model), batch(model)
+    labels = model.logits(parameters, inputs).argmax(2)
+    labels[1, 2:] = (labels[1, 2:] + 1) % model.classes
+    workspace = model.workspace(LANES, BATCH, CPU, torch.float64)
+    workspace.loss(parameters, inputs, labels)
+    assert workspace.correct.tolist() == [BATCH, 2]
+
+
 def test_a_short_batch_between_whole_ones(model):
     parameters, whole, short = stacked(model), batch(model), batch(model, size=2)
     workspace = model.workspace(LANES, BATCH, CPU, torch.float64)

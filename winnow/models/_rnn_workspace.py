@@ -14,7 +14,8 @@ class Workspace:
     """Buffers and passes for `lanes` lanes of up to `batch` images each; a smaller batch uses a part of the buffers.
 
     `dtype` is that of activations and matmuls; the classifier and the loss are float32 (float64 for float64), and so
-    must parameters and gradients be. RuntimeError for calls out of order.
+    must parameters and gradients be. `correct` counts the right answers per lane [L] of the last `loss`. RuntimeError
+    for calls out of order.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Workspace:
         self._states = [torch.empty(kept * rows * hidden, device=device, dtype=dtype) for _ in range(states)]
         self._delta = torch.empty(together * rows * hidden if training else 0, device=device, dtype=dtype)
         self._classes = torch.arange(classes, device=device)
+        self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
         self._pending: tuple[Mapping[str, Tensor], Tensor, Tensor] | None = None
 
     @torch.no_grad()
@@ -64,6 +66,7 @@ class Workspace:
             self._kernel.forward(_at(parameters, lane), x[lane], [state[lane] for state in states])
         log_p = self._log_probabilities(parameters, states[-1][:, -1])
         self._pending = (parameters, log_p, labels)
+        self.correct = (log_p.argmax(2) == labels).sum(1)
         return -log_p.gather(2, labels[..., None]).mean((1, 2))
 
     @torch.no_grad()
