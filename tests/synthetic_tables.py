@@ -11,6 +11,8 @@ import numpy as np
 import pandas
 
 from winnow import io
+from winnow.distributions import BINS, Sample, histograms
+from winnow.measures import fits
 from winnow.schemas import SCHEMAS
 from winnow.tables._runs import Run
 from winnow.tables.summary import summarise
@@ -95,10 +97,11 @@ class Study:
         diverged: bool = False,
         controls: bool = True,
         units: int = UNITS,
+        weights_per_part: int = 20_000,
     ) -> None:
         self.arms, self.seeds, self.count, self.units = arms, seeds, rounds, units
         self.densities = [0.2 ** (r / rounds) for r in range(rounds + 1)] if rounds else [1.0]
-        self.diverged = diverged
+        self.diverged, self.weights_per_part = diverged, weights_per_part
         self.controls = controls
         self.random = np.random.default_rng(5)
         self._rounds = self._make_rounds()
@@ -241,6 +244,62 @@ class Study:
                 for part in (*TENSORS, "all"):
                     jaccard = chance + lift * (min(p, q) / max(p, q) - chance) + self.random.normal(0, 0.005)
                     yield {"comparison": kind, "part": part, **ends, "jaccard": jaccard, "chance": chance}
+
+    def graph(self) -> Iterable[dict[str, Any]]:
+        for row in self.stages(dense=False):
+            for part in (*PARTS, "whole"):
+                p = row["density"] if part != "whole" else 0.45 * row["density"]
+                chance = 1 - (1 - p) ** 2
+                lift = 0.0 if row["recipe"] == "random_mask" else (1 + self.arms.index(row["arm"])) * 0.05 * (1 - p)
+                noise = self.random.normal(0, 0.003)
+                values = {"clustering": chance + lift + noise, "path_length": 2 - chance + lift / 3 + noise}
+                gone = {"null_mean": None, "null_sd": None, "z": None, "draws": None}
+                for name, value in values.items():
+                    yield {**row, "part": part, "measure": name, "value": value, "null": "", **gone}
+                for null in ("edges", "degrees", *(("layers",) if part == "whole" else ())):
+                    share = 0.5 if null == "degrees" else 0.0
+                    nulls = {"clustering": chance + share * lift, "path_length": 2 - chance + share * lift / 3}
+                    sigma = values["clustering"] / nulls["clustering"]
+                    sigma /= values["path_length"] / nulls["path_length"]
+                    for name, value in (*values.items(), ("sigma", sigma)):
+                        mean = nulls.get(name, 1.0)
+                        drawn = {"null_mean": mean, "null_sd": 0.004, "z": (value - mean) / 0.004, "draws": 20}
+                        yield {**row, "part": part, "measure": name, "value": value, "null": null, **drawn}
+
+    def samples(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float]]:
+        """(leading columns, state, part, weights, smallest kept magnitude): of normal draws, the second arm skewed."""
+        for row in self.stages():
+            for state in ("init", "rewind", "final") if row["recipe"] == "dense" else ("final",):
+                for part in (*PARTS, "input1", "input2", "all"):
+                    weights = self.random.normal(0, 1 / 16, self.weights_per_part)
+                    if state != "init":
+                        shape = self.random.normal(0, 0.6, weights.shape)
+                        grown = weights * np.exp(shape) if self.arms.index(row["arm"]) else weights + 0.02 * shape
+                        weights = grown if state == "final" else 0.7 * weights + 0.3 * grown
+                    cut = 0.0
+                    if row["density"] < 1:
+                        weights = np.sort(weights[np.argsort(-abs(weights))][: int(row["density"] * len(weights))])
+                        cut = float(abs(weights).min())
+                    yield row, state, part, weights, cut
+
+    def histograms(self) -> Iterable[dict[str, Any]]:
+        for row, state, part, weights, _ in self.samples():
+            for quantity, counts in histograms(weights).items():
+                edges = BINS[quantity].round(6)
+                for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
+                    where = {**row, "state": state, "part": part, "quantity": quantity}
+                    yield {**where, "bin_left": left, "bin_right": right, "count": count}
+
+    def weights(self) -> Iterable[dict[str, Any]]:
+        for row, state, part, weights, cut in self.samples():
+            values = {"cut": cut, "weights": float(len(weights))}
+            if part == "all" and row["seed"] == self.seeds[0]:
+                values |= fits.measure(Sample(weights[:: max(1, len(weights) // 500)], cut))
+            if state == "final":
+                flips = 0.0 if self.arms.index(row["arm"]) else 0.11 * row["density"] ** 0.7
+                values |= {"sign_flip_share": flips * (1 + 0.05 * self.random.normal())}
+            for name, value in values.items():
+                yield {**row, "state": state, "part": part, "measure": name, "value": value}
 
     def components(self) -> Iterable[dict[str, Any]]:
         for row in self.stages(dense=False):
