@@ -28,7 +28,6 @@ from winnow.seeds import stream
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 from winnow.train import Arrays, InRunPruning, Job, Outcome, Trainer
 
-
 NOT_IN_RESULT = {"winnow/schemas.py", "winnow/store.py", "winnow/progress.py"}
 
 
