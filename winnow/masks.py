@@ -130,7 +130,7 @@ def apply(weights: Arrays, mask: Arrays) -> dict[str, NDArray[Any]]:
     """The weights with pruned ones exactly +0 (even where NaN or inf); parameters without a mask as they are."""
     masked = dict(weights)
     for name, keep in mask.items():
-        masked[name] = np.where(keep, weights[name], weights[name].dtype.type(0))
+        masked[name] = np.where(keep, weights[name], 0)
     return masked
 
 
