@@ -20,17 +20,19 @@ from winnow.optimizers._contract import LaneOptimizer, check_number, wrong
 
 
 class MomentumOptimizer(LaneOptimizer):
-    """Base of the plug-ins with the options momentum, dampening, Nesterov and weight decay."""
+    """Base of the plug-ins with the options momentum, dampening, Nesterov and weight decay.
+
+    Each plug-in spells its options out again: config reads them from its source, without importing it.
+    """
 
     def __init__(
         self,
         params: ParamsT,
         lr: float | Tensor,
-        *,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
+        momentum: float,
+        dampening: float,
+        nesterov: bool,
+        weight_decay: float,
         **more: Any,
     ) -> None:
         options = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "weight_decay": weight_decay}

@@ -29,12 +29,11 @@ PARTS = ("positive", "negative")
 
 
 class EG(MomentumOptimizer):
-    """EG(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0, zero_policy="as_is", ...).
+    """Exponentiated gradient. Options as of GD, and
 
-    The options of GD, and
     zero_policy  "as_is", "split" or "gd"
     bias_lr      rate > 0 of the parameters that start at zero, for "gd" (required there, refused elsewhere)
-    fan_in       for "split" without a problem: inputs per unit, an int >= 1; as a group's option for each group its own
+    fan_in       for "split" without a problem: inputs per unit, an integer >= 1; also as an option of each group
     generator    for "split" without a problem: the numpy Generator to draw from
 
     A parameter starts at zero if the problem says so; without a problem, if its group's option `zero_initialised` is
@@ -57,10 +56,11 @@ class EG(MomentumOptimizer):
         fan_in: int | None = None,
         generator: Generator | None = None,
     ) -> None:
+        if not isinstance(generator, Generator | None):
+            raise wrong("generator", generator, "a numpy.random.Generator")
         self._generator = generator
         zeros = {"zero_policy": zero_policy, "bias_lr": bias_lr, "fan_in": fan_in, "zero_initialised": None}
-        options = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov, "weight_decay": weight_decay}
-        super().__init__(params, lr, **options, **zeros)  # type: ignore[arg-type]  # a dict of mixed options
+        super().__init__(params, lr, momentum, dampening, nesterov, weight_decay, **zeros)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -68,11 +68,12 @@ class EG(MomentumOptimizer):
 
     def bind(self, problem: Problem) -> None:
         """Learn from the problem which parameters start at zero and, for "split", draw their parts, lane by lane."""
+        rate = self.param_groups[0]["lr"]  # all groups have the same lanes
+        lanes = rate.numel() if isinstance(rate, Tensor) else 1
+        generators = [problem.generator(lane, "split") for lane in range(lanes)]
         for group in self.param_groups:
             if group["zero_policy"] == "as_is":
                 continue
-            lanes = group["lr"].numel() if isinstance(group["lr"], Tensor) else 1
-            generators = [problem.generator(lane, "split") for lane in range(lanes)]
             for parameter in group["params"]:
                 name, state = problem.names[parameter], self.state[parameter]
                 state["zero_initialised"] = name in problem.zero_initialised

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, direction
@@ -18,7 +19,19 @@ from winnow.optimizers._multiplicative import multiply_
 
 
 class EGUnsigned(MomentumOptimizer):
-    """EGUnsigned(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0): options as in GD."""
+    """EG without the sign; options and errors as of GD."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, momentum, dampening, nesterov, weight_decay)
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         pull = torch.sign(parameter, out=self._scratch(parameter, 0)).abs_()

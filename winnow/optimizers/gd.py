@@ -8,17 +8,35 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 
 
 class GD(MomentumOptimizer):
-    """GD(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0).
+    """Gradient descent for ordinary parameters and a float rate, or for parameters [L, ...] and rates [L].
 
-    lr: a float >= 0, or a tensor [L] for parameters [L, ...]; momentum in [0, 1); dampening in [0, 1];
-    weight_decay >= 0; nesterov needs momentum > 0 and dampening 0. Anything else raises UserError.
+    lr            a finite number >= 0, or a tensor [L] of them
+    momentum      in [0, 1)
+    dampening     in [0, 1]
+    nesterov      needs momentum > 0 and dampening 0
+    weight_decay  >= 0
+
+    Anything else raises UserError naming the option, its value and the valid range.
     """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, momentum, dampening, nesterov, weight_decay)
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         d = direction(gradient, parameter, self.state[parameter], self._scratch(parameter), group)

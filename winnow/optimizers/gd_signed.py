@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
@@ -22,7 +23,19 @@ SMALLEST = 1e-18
 
 
 class GDSigned(MomentumOptimizer):
-    """GDSigned(params, lr, *, momentum=0, dampening=0, nesterov=False, weight_decay=0): options as in GD."""
+    """Sign-keeping gradient descent; options and errors as of GD."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, momentum, dampening, nesterov, weight_decay)
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         d = direction(gradient, parameter, self.state[parameter], self._scratch(parameter, 0), group)

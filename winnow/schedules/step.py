@@ -10,12 +10,10 @@ from winnow.errors import UserError
 from winnow.schedules._options import number, refuse_unknown
 
 
-def factor(
-    iteration: int, *, total: int, per_epoch: int, every: str = "", gamma: float = 0.0, **unknown: object
-) -> float:
+def factor(iteration: int, *, total: int, per_epoch: int, every: str, gamma: float, **unknown: object) -> float:
     """The factor at a 0-based iteration.
 
-    every   duration between two decays ("5ep", "1000it"), at least 1; gamma  number > 0. Both are required.
+    every   duration between two decays ("5ep", "1000it"), at least 1; gamma  number > 0.
     """
     refuse_unknown("step", unknown, ("every", "gamma"))
     gamma = number("step", "gamma", gamma, lambda value: value > 0, "a finite number > 0")

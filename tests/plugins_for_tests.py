@@ -1,0 +1,50 @@
+"""Two optimisers that use the rest of the optimiser contract: a closure, one instance per lane, evaluation weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from winnow.optimizers.gd import GD
+
+
+class ClosureLBFGS(torch.optim.LBFGS):
+    """torch's L-BFGS: calls the closure as often as it likes and cannot be batched over lanes."""
+
+    lanes = False
+    needs = frozenset({"closure"})
+    capturable = False
+
+    def __init__(self, params: Any, lr: float, *, max_iter: int = 4, history_size: int = 5) -> None:
+        super().__init__(params, lr=lr, max_iter=max_iter, history_size=history_size)
+
+    def bind(self, problem: Any) -> None:
+        pass
+
+    def evaluation_parameters(self) -> None:
+        return None
+
+
+class AveragedGD(GD):
+    """Gradient descent that is evaluated at the mean of all its iterates."""
+
+    capturable = False  # counts its steps on the host
+
+    def __init__(self, params: Any, lr: float | Tensor, *, momentum: float = 0.0) -> None:
+        super().__init__(params, lr, momentum=momentum)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = super().step(closure)
+        for parameter in (p for group in self.param_groups for p in group["params"]):
+            state = self.state[parameter]
+            state["steps"] = state.get("steps", 0) + 1
+            state.setdefault("average", torch.zeros_like(parameter)).lerp_(parameter, 1 / state["steps"])
+        return loss
+
+    def evaluation_parameters(self) -> list[Tensor]:
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        return [self.state[p]["average"] if p in self.state else p for p in parameters]
