@@ -69,29 +69,30 @@ class Graph:
     @cached_property
     def common_neighbours(self) -> NDArray[np.float32]:
         """Number of common neighbours of two units in the undirected view [N, N]."""
-        return self.links @ self.links
+        return self.links @ self.links.T  # symmetric: written so, NumPy does half the work
 
     @cached_property
-    def distances(self) -> NDArray[np.integer]:
-        """Shortest undirected path lengths [N, N], -1 where there is none: breadth-first search from all units at
-        once."""
-        distance: NDArray[np.integer] = np.where(self.links > 0, np.int32(1), np.int32(-1))
+    def distances(self) -> NDArray[np.int16]:
+        """Shortest undirected path lengths [N, N], -1 where there is none: breadth-first search from all units."""
+        reached = self.links > 0
+        np.fill_diagonal(reached, True)
+        distance: NDArray[np.int16] = np.ones(reached.shape, dtype=np.int16)
         np.fill_diagonal(distance, 0)
-        reach, length = self.common_neighbours, 1
-        while True:
-            length += 1
-            new = (reach > 0) & (distance < 0)
+        new = None
+        while not reached.all():
+            paths = self.common_neighbours if new is None else new.astype(np.float32) @ self.links
+            new = (paths > 0) & ~reached
             if not new.any():
-                return np.asarray(distance)
-            distance[new] = length
-            if distance.min() >= 0:
-                return np.asarray(distance)
-            reach = new.astype(np.float32) @ self.links
+                distance[~reached] = -1
+                break
+            distance += ~reached  # whoever is not reached yet is one step farther
+            reached |= new
+        return distance
 
     @cached_property
     def components(self) -> NDArray[np.intp]:
         """The weak component of each unit [N], named by its lowest unit."""
-        return np.argmax(self.distances >= 0, axis=1)
+        return np.asarray(np.argmax(self.distances >= 0, axis=1))
 
     @cached_property
     def largest_component(self) -> Bools:

@@ -58,25 +58,29 @@ def degrees(graph: Graph, generator: Generator, trades: int = TRADES) -> Bools:
     """A graph with the same in-degree and out-degree of every unit, after `trades` global curveball trades."""
     result = graph.edges.copy()
     rows, columns = result.shape
-    pair = np.arange(rows // 2)
+    pairs = rows // 2
+    pair = np.arange(pairs)
     # Sort keys: random high bits, and the column in the low bits, so that no two keys of a row are equal.
     low = np.uint32((1 << (columns - 1).bit_length()) - 1)
     column = np.arange(columns, dtype=np.uint32)
     for _ in range(trades):
         order = generator.permutation(rows)
-        one, two = order[: len(pair)], order[len(pair) : 2 * len(pair)]
+        one, two = order[:pairs], order[pairs : 2 * pairs]
         first, second = result[one], result[two]
         traded = first ^ second  # [pairs, columns]
         if graph.kind != "input":  # a unit can neither take nor give away what would be the partner's self-loop
             traded[pair, one] = False
             traded[pair, two] = False
         share = (first & traded).sum(axis=1)
-        keys = (generator.integers(0, 2**32, traded.shape, dtype=np.uint32) & ~low) | column
-        keys[~traded] = np.iinfo(np.uint32).max
+        keys = generator.integers(0, 2**64, (traded.size + 1) // 2, dtype=np.uint64).view(np.uint32)[: traded.size]
+        keys = keys.reshape(traded.shape)
+        keys &= ~low
+        keys |= column
+        keys |= traded.astype(np.uint32) - np.uint32(1)  # what is not traded goes last
         limit = np.sort(keys, axis=1)[pair, np.maximum(share - 1, 0)]
         taken = traded & (keys <= limit[:, None]) & (share > 0)[:, None]
-        result[one] = np.where(traded, taken, first)
-        result[two] = np.where(traded, ~taken, second)
+        result[one] = (first & ~traded) | taken
+        result[two] = (second & ~traded) | (traded & ~taken)
     return result
 
 

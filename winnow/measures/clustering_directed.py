@@ -17,7 +17,7 @@ def local(graph: Graph) -> NDArray[np.float64]:
     """C_i of every unit [N]."""
     both = graph.edges.astype(np.float32)
     both = both + both.T  # A + A^T, symmetric
-    closed = np.einsum("ij,ij->i", both @ both, both, dtype=np.float64)
+    closed = np.einsum("ij,ij->i", both @ both.T, both, dtype=np.float64)
     degree = both.sum(axis=1, dtype=np.float64)
     mutual = (both == 2).sum(axis=1)
     pairs = 2 * (degree * (degree - 1) - 2 * mutual)

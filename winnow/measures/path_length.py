@@ -14,14 +14,13 @@ NULLS = True
 
 def measure(graph: Graph) -> dict[str, float]:
     distances = graph.distances
+    longest = int(distances.max(initial=0))
+    inverse = sum(np.count_nonzero(distances == length) / length for length in range(1, longest + 1))
+    pairs = len(distances) * (len(distances) - 1)
     if not graph.largest_component.all():
         distances = distances[np.ix_(graph.largest_component, graph.largest_component)]
     nodes = len(distances)
-    # Distances are counted, not summed: few distinct integers.
-    count = np.bincount(graph.distances[graph.distances > 0])
-    pairs = len(graph.edges) * (len(graph.edges) - 1)
-    inverse = float((count[1:] / np.arange(1, len(count))).sum())
     return {
         "path_length": float(distances.sum(dtype=np.int64)) / (nodes * (nodes - 1)) if nodes > 1 else float("nan"),
-        "efficiency": inverse / pairs if pairs else float("nan"),
+        "efficiency": float(inverse / pairs) if pairs else float("nan"),
     }
