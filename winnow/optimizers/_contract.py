@@ -39,7 +39,7 @@ class LaneOptimizer(torch.optim.Optimizer):
     lanes: ClassVar[bool] = True
     capturable: ClassVar[bool] = True
     needs: frozenset[str] = frozenset()
-    _buffers: dict[tuple[torch.dtype, torch.device, int], Tensor] | None = None  # not state: never saved
+    _memory: dict[tuple[Any, ...], Tensor] | None = None  # scratch memory: not state, never saved
 
     def bind(self, problem: Problem) -> None:
         """Take what `needs` asks for from the problem: called once, after construction and before the first step."""
@@ -98,14 +98,16 @@ class LaneOptimizer(torch.optim.Optimizer):
 
     def _scratch(self, like: Tensor, index: int = 0) -> Tensor:
         """Uninitialised memory in the shape of `like`, shared by all parameters: valid until asked for again."""
-        if self._buffers is None:
-            self._buffers = {}
-        key = (like.dtype, like.device, index)
-        buffer = self._buffers.get(key)
-        if buffer is None or buffer.numel() < like.numel():
-            largest = max(p.numel() for group in self.param_groups for p in group["params"])
-            buffer = self._buffers[key] = torch.empty(largest, dtype=like.dtype, device=like.device)
-        return buffer[: like.numel()].view(like.shape)
+        if self._memory is None:
+            self._memory = {}
+        key = (like.shape, like.dtype, like.device, index)
+        if key not in self._memory:
+            own = [p.numel() for group in self.param_groups for p in group["params"]]
+            shared = (like.dtype, like.device, index)
+            if shared not in self._memory or self._memory[shared].numel() < like.numel():
+                self._memory[shared] = torch.empty(max(own), dtype=like.dtype, device=like.device)
+            self._memory[key] = self._memory[shared][: like.numel()].view(like.shape)
+        return self._memory[key]
 
 
 def stacked(parameter: Tensor, rate: float | Tensor) -> bool:

@@ -151,4 +151,4 @@ class EG(MomentumOptimizer):
     ) -> None:
         sign = torch.sign(weights, out=self._scratch(weights, 0))
         d = direction(gradient, sign, state, self._scratch(weights, 1), group, key)
-        multiply_(weights, sign.mul_(d).mul_(-broadcast(group["lr"], weights)))
+        multiply_(weights, sign.mul_(d), broadcast(group["lr"], weights))

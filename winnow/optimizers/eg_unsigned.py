@@ -36,5 +36,4 @@ class EGUnsigned(MomentumOptimizer):
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         pull = torch.sign(parameter, out=self._scratch(parameter, 0)).abs_()
         d = direction(gradient, pull, self.state[parameter], self._scratch(parameter, 1), group)
-        exponent = torch.mul(d, broadcast(group["lr"], parameter), out=pull).neg_()
-        multiply_(parameter, exponent)
+        multiply_(parameter, pull.copy_(d), broadcast(group["lr"], parameter))
