@@ -45,7 +45,7 @@ def seconds(command: list[str], folder: Path) -> tuple[float, str]:
     answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     took = time.perf_counter() - began
     if answer.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{answer.stdout}{answer.stderr}")
+        sys.exit(f"{' '.join(command)} failed:\n{(answer.stdout + answer.stderr)[-2000:]}")
     return took, answer.stdout + answer.stderr
 
 
