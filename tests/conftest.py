@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from winnow import download
+
+# Tests run side by side on few cores: threads that wait for each other would cost more than they bring.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

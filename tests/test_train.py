@@ -204,7 +204,7 @@ def test_in_run_pruning_restarts_schedule_and_pruned_tensors(tiny: dict[str, Any
     assert resumed.run().rows == outcome.rows
 
 
-@pytest.mark.parametrize("plugin", plugins_for_tests.OPTIMIZERS)
+@pytest.mark.parametrize("plugin", [plugins_for_tests.ClosureLBFGS, plugins_for_tests.AveragedGD])
 def test_the_contract_carries_closures_and_averages(
     tiny: dict[str, Any], digits: Path, plugin: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
