@@ -150,7 +150,8 @@ def main() -> None:
     check = parser.parse_args().check
     old = {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES}
     if missing := PARTS.keys() - {match["name"] for text in old.values() for match in REGION.finditer(text)}:
-        sys.exit(f"no document has a place for: {', '.join(sorted(missing))}")
+        places = " ".join(f"<!-- begin {name} --><!-- end -->" for name in sorted(missing))
+        sys.exit(f"put this where it belongs, in {' or '.join(FILES)}: {places}")
     new = {name: regenerate(text) for name, text in old.items()}
     stale = [name for name in FILES if new[name] != old[name]]
     if not check:
