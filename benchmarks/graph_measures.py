@@ -2,8 +2,8 @@
 
 The work is the seed study's analysis with enough draws: of two masks with three 256 x 256 layers each, average
 clustering and path length of the undirected view, and sigma against 20 random graphs with the same numbers of nodes
-and edges. A second row has degree-preserving null graphs (networkx: one swap per edge; winnow mixes longer). networkx does one mask
-and fewer null graphs, its time is scaled up. Both sides' values of the measured graphs must agree.
+and edges. A second row has degree-preserving null graphs (networkx: one swap per edge; winnow mixes longer). networkx
+does one mask and fewer null graphs, its time is scaled up. Both sides' values of the measured graphs must agree.
 """
 
 import argparse

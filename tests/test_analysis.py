@@ -12,7 +12,7 @@ import torch
 import torch.nn.utils.prune
 from safetensors.torch import save_file
 
-from winnow import analysis, io, networks
+from winnow import analysis, graph_rows, io, networks
 from winnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,7 +115,8 @@ def test_a_round_is_measured_lane_by_lane_against_its_own_rewind_point(runs):
 
 def test_a_dense_run_gives_weights_at_three_states(runs):
     folder, _, _ = runs
-    written = analysis.measure_run(folder / "dense", {**SPEC, "prunable": PRUNABLE}, None, folder / "out")
+    spec = {"weights": SPEC["weights"], "prunable": PRUNABLE}
+    written = analysis.measure_run(folder / "dense", spec, None, folder / "out")
     assert [path.name for path in written] == ["weights.csv", "histograms.csv"]
     weights = io.read_table(folder / "out/weights.csv", "run_weights")
     assert set(weights.state) == {"init", "rewind", "final"}
@@ -293,8 +294,8 @@ def test_measuring_a_run_does_not_import_torch():
 
 
 def test_undefined_draws_are_left_out_of_the_spread():
-    row = analysis._spread(2.0, [1.0, math.nan, 3.0])
+    row = graph_rows._spread(2.0, [1.0, math.nan, 3.0])
     assert (row["null_mean"], row["draws"]) == (2.0, 2)
     assert row["null_sd"] == pytest.approx(2**0.5)
-    assert analysis._spread(2.0, [math.nan])["draws"] == 0
-    assert math.isnan(analysis._spread(2.0, [0.1, 0.1, 0.1])["z"])
+    assert graph_rows._spread(2.0, [math.nan])["draws"] == 0
+    assert math.isnan(graph_rows._spread(2.0, [0.1, 0.1, 0.1])["z"])

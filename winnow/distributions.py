@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 LIMIT = 30.0
+SAME = 1e-9  # relative spread below which weights count as equal
 LOG_2PI = float(np.log(2 * np.pi))
 
 # Bins are fixed so that counts of different seeds, rounds and arms add up. Weights beyond the last edge are not counted
@@ -85,7 +86,7 @@ def fit_normal(values: Values, cut: float = 0.0) -> Fit:
     """N(mu, sigma^2) of w, truncated to |w| >= cut."""
     from scipy.special import log_ndtr, ndtr
 
-    if len(values) < 3 or values.std() <= 0 or np.abs(values).std() <= 0:
+    if len(values) < 3 or np.abs(values).std() <= SAME * np.abs(values).max():
         return _undefined("mu", "sigma")
     scale = float(np.sqrt((values**2).mean()))  # the search runs in units of the root mean square
     first, edge = float(values.mean()) / scale, cut / scale
@@ -96,23 +97,17 @@ def fit_normal(values: Values, cut: float = 0.0) -> Fit:
         kept = np.logaddexp(log_ndtr((-edge - mu) / sigma), log_ndtr((mu - edge) / sigma)) if cut else 0.0
         return log_sigma + LOG_2PI / 2 + (1 - 2 * mu * first + mu**2) / (2 * sigma**2) + float(kept)
 
-    best = np.array([first, np.log(1 - first**2) / 2])
     if cut:
         best = _minimise(loss, [first, -0.3], [(-10, 10), (-10, 10)])
+    else:
+        best = np.array([first, np.log(values.std() / scale)])
     mu, sigma = float(best[0]) * scale, float(np.exp(best[1])) * scale
-    low, high = ndtr((-cut - mu) / sigma), ndtr((cut - mu) / sigma)
+    low, high = ndtr((-cut - mu) / sigma), ndtr((cut - mu) / sigma)  # what lies between them is cut away
 
     def cdf(x: Values) -> Values:
-        below = ndtr((np.minimum(x, -cut) - mu) / sigma)
-        above = np.maximum(ndtr((x - mu) / sigma) - high, 0) * (x > 0)
-        return np.asarray((below + above) / (1 - high + low))
+        z = ndtr((x - mu) / sigma)
+        return np.asarray(np.where(x < 0, np.minimum(z, low), z - (high - low)) / (1 - (high - low)))
 
-    if not cut:  # no gap in the middle
-        return Fit(
-            {"mu": mu, "sigma": sigma},
-            -loss(best) - float(np.log(scale)),
-            ks_distance(values, lambda x: ndtr((x - mu) / sigma)),
-        )
     return Fit({"mu": mu, "sigma": sigma}, -loss(best) - float(np.log(scale)), ks_distance(values, cdf))
 
 
@@ -121,7 +116,7 @@ def fit_half_normal(values: Values, cut: float = 0.0) -> Fit:
     from scipy.special import log_ndtr
 
     size = np.abs(values)
-    if len(size) < 3 or size.std() <= 0:
+    if len(size) < 3 or size.std() <= SAME * size.max():
         return _undefined("sigma")
     scale = float(np.sqrt((size**2).mean()))
     edge = cut / scale
@@ -146,7 +141,7 @@ def fit_log_normal(values: Values, cut: float = 0.0) -> Fit:
 
     logs = np.log(np.abs(values))
     spread = float(logs.std()) if len(logs) else 0.0
-    if len(logs) < 3 or spread <= 1e-12:
+    if len(logs) < 3 or spread <= SAME:
         return _undefined("mu", "sigma")
     start = float(np.log(cut)) if cut else -np.inf
     mean = float(logs.mean())
@@ -160,7 +155,7 @@ def fit_log_normal(values: Values, cut: float = 0.0) -> Fit:
             square = (1 + (mean_above - ratio * sigma) ** 2) / (2 * sigma**2)
             return log_sigma + LOG_2PI / 2 + square + float(log_ndtr(ratio))
 
-        best = _minimise(loss, [mean_above, 0.0], [(-LIMIT, 1e3), (-10, 10)])
+        best = _minimise(loss, [min(mean_above, 100.0), 0.0], [(-LIMIT, 1e3), (-10, 10)])
         sigma = float(np.exp(best[1])) * spread
         mu = start + float(best[0]) * sigma
         likelihood = -loss(best) - float(np.log(spread))

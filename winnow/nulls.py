@@ -9,6 +9,9 @@
   with more than a few edges this has no measurable effect.
 - `layers` (whole network): in every tensor the same number of edges, uniform within the tensor.
 
+All keep directed edges. The undirected view of a null has as many links as the graph's only where their reciprocities
+agree, so part of a difference in undirected clustering may be one in reciprocity: it is reported beside it.
+
 Self-loops take no part: graphs have none (see `winnow.graphs`) and nulls get none; their number is that of the graph.
 Draw d of a null model uses its own random stream, so a draw does not depend on how many there are.
 """
