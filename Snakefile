@@ -28,36 +28,48 @@ rule all:
     default_target: True
     input:
         PLAN.outputs(),
+    message:
+        "Everything is made"
 
 
 rule dense_runs:
     """Train every dense run: the learning-rate sweep and the runs at the pruning rate."""
     input:
         PLAN.outputs(*STAGES["dense_runs"]),
+    message:
+        "All dense runs are made"
 
 
 rule selection:
     """Select a learning rate for every arm on validation data."""
     input:
         PLAN.outputs(*STAGES["selection"]),
+    message:
+        "All learning rates are selected"
 
 
 rule pruning:
     """Make every ticket: all rounds of all recipes."""
     input:
         PLAN.outputs(*STAGES["pruning"]),
+    message:
+        "All tickets are made"
 
 
 rule analysis:
     """Edge lists, graph and weight measures, and the joint tables."""
     input:
         PLAN.outputs(*STAGES["analysis"]),
+    message:
+        "Everything is measured and tabulated"
 
 
 rule figures:
     """Draw every figure."""
     input:
         PLAN.outputs(*STAGES["figures"]),
+    message:
+        "All figures are drawn"
 
 
 onsuccess:

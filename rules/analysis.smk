@@ -19,6 +19,8 @@ rule export_edges:
     params:
         job=arguments("export_edges"),
         run=folder_of("export_edges", "run"),
+    message:
+        "Exporting edges of {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
         "python workflow_scripts/export_edges.py {params.job:q} --run {params.run:q} --out {output.edges:q}"
         " > {log:q} 2>&1"
@@ -44,6 +46,8 @@ rule measure_dense:
         job=arguments("measure_dense"),
         run=folder_of("measure_dense", "run"),
         out=output_folder,
+    message:
+        "Measuring {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
         "python workflow_scripts/measure.py {params.job:q} --run {params.run:q} --dense {params.run:q}"
         " --out {params.out:q} > {log:q} 2>&1"
@@ -73,6 +77,8 @@ rule measure:
         run=folder_of("measure", "run"),
         dense=folder_of("measure", "dense"),
         out=output_folder,
+    message:
+        "Measuring {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
         "python workflow_scripts/measure.py {params.job:q} --run {params.run:q} --dense {params.dense:q}"
         " --out {params.out:q} > {log:q} 2>&1"
@@ -96,6 +102,8 @@ rule table:
         runtime=10,
     params:
         job=arguments("table"),
+    message:
+        "Joining the table {wildcards.table} of {wildcards.study}"
     shell:
-        "python workflow_scripts/tabulate.py {params.job:q} --table {wildcards.table} --out {output.table:q}"
+        "python workflow_scripts/make_table.py {params.job:q} --table {wildcards.table} --out {output.table:q}"
         " > {log:q} 2>&1"

@@ -4,18 +4,13 @@ import os
 import sys
 
 sys.path.insert(0, workflow.basedir)
-# Jobs use the Python that runs Snakemake (or the rule's conda environment) and the winnow beside this workflow.
-os.environ["PATH"] = os.pathsep.join(
-    [os.path.dirname(sys.executable), os.environ.get("PATH", "")]
-)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
-)
 
 from snakemake.exceptions import WorkflowError
-from winnow import config as typed_config, plan, provenance
+from winnow import cli, config as typed_config, plan
 from winnow.errors import UserError
 from winnow.plan import STAGES
+
+cli.use_this_python(workflow.basedir)
 
 try:
     CONFIG = typed_config.validate(config)
@@ -78,25 +73,7 @@ def arguments(rule):
     """Params function: what every program is told about its job (see winnow/provenance.py)."""
 
     def values(wildcards):
-        job = PLAN.job(rule, wildcards)
-        spec = provenance.canonical(job.spec)
-        if len(spec) > LONGEST_ARGUMENT:
-            path = f"{LEDGER}/specs/{job.key}.json"
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(spec)
-            spec = f"@{path}"
-        sources = provenance.canonical(job.sources)
-        return [
-            "--spec",
-            spec,
-            "--key",
-            job.key,
-            "--sources",
-            sources,
-            "--ledger",
-            job.ledger,
-        ]
+        return PLAN.job(rule, wildcards).arguments()
 
     return values
 

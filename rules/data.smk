@@ -29,6 +29,8 @@ rule download:
             and CONFIG.data[wildcards.dataset].folder
             else []
         ),
+    message:
+        "Fetching {wildcards.dataset}"
     shell:
         "python workflow_scripts/download.py --dataset {wildcards.dataset} --out {params.out:q} {params.folder:q}"
         " > {log:q} 2>&1"

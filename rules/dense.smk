@@ -31,6 +31,8 @@ rule dense:
         out=output_folder,
         store=STORE,
         store_gb=CONFIG.execution.store_gb,
+    message:
+        "Training {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
         "python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
         " --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"
@@ -53,5 +55,7 @@ rule select:
         runtime=10,
     params:
         job=arguments("select"),
+    message:
+        "Selecting a learning rate for {wildcards.study}/{wildcards.arm}"
     shell:
         "python workflow_scripts/select_rate.py {params.job:q} --out {output.best:q} > {log:q} 2>&1"

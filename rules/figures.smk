@@ -19,6 +19,8 @@ rule figure:
     params:
         job=arguments("figure"),
         tables=folder_of("figure", "tables"),
+    message:
+        "Drawing {wildcards.figure}.{wildcards.format} of {wildcards.study}"
     shell:
         "python workflow_scripts/draw.py {params.job:q} --figure {wildcards.figure} --tables {params.tables:q}"
         " --out {output.figure:q} > {log:q} 2>&1"

@@ -36,6 +36,8 @@ rule prune:
         out=output_folder,
         store=STORE,
         store_gb=CONFIG.execution.store_gb,
+    message:
+        "Pruning and training {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
         "python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
         " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb}"
@@ -73,6 +75,8 @@ rule prune_in_run:
         out=output_folder,
         store=STORE,
         store_gb=CONFIG.execution.store_gb,
+    message:
+        "Training and pruning {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}"
     shell:
         "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"

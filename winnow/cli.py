@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 from winnow.errors import UserError
+
+
+def use_this_python(root: str | Path) -> None:
+    """Let child processes find this Python as `python` and import the winnow below `root`, installed or not."""
+    others = {"PATH": os.path.dirname(sys.executable), "PYTHONPATH": str(root)}
+    for name, first in others.items():
+        rest = [item for item in os.environ.get(name, "").split(os.pathsep) if item and item != first]
+        os.environ[name] = os.pathsep.join([first, *rest])
 
 
 def run(main: Callable[[], None]) -> None:

@@ -29,6 +29,7 @@ STAGES = {
     "analysis": ("export_edges", "measure_dense", "measure", "table"),
     "figures": ("figure",),
 }
+LONGEST_ARGUMENT = 60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
 Plugins = tuple[tuple[str, str], ...]
 
 
@@ -50,6 +51,17 @@ class Job:
     def current(self) -> bool:
         """Whether the ledger says that the outputs were made under this key (download has no ledger)."""
         return self.rule == "download" or provenance.is_current(self.ledger, self.key)
+
+    def arguments(self) -> list[str]:
+        """What a program is told about its job; a spec too long for a command line goes through a file."""
+        spec = provenance.canonical(self.spec)
+        if len(spec) > LONGEST_ARGUMENT:
+            folder = Path(self.ledger).parents[len(self.wildcards)] / "specs"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{self.key}.json").write_text(spec, encoding="utf-8")
+            spec = f"@{folder / self.key}.json"
+        sources = provenance.canonical(self.sources)
+        return ["--spec", spec, "--key", self.key, "--sources", sources, "--ledger", self.ledger]
 
     @property
     def all_inputs(self) -> list[str]:
