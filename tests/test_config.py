@@ -1,0 +1,298 @@
+"""The configuration: what is accepted, what each mistake is answered with, and the jobs that follow from it."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from winnow import config, options, plan, plugins
+from winnow.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The default configuration with one value (by dotted path) set."""
+    raw = copy.deepcopy(DEFAULT)
+    *parents, last = path.split(".")
+    place = raw
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return raw
+
+
+S = "gd_vs_eg"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        # unknown keys and names, with the nearest valid one
+        ("executon", {"device": "cpu"}, r"config: the key 'executon' is not known. Did you mean 'execution'\?"),
+        ("store", 3, "the key 'store' is not known. .*Valid: data, execution, gd_vs_eg, pathvars, studies"),
+        ("studies", ["gd_vs_egg"], r"studies: the study 'gd_vs_egg' is not known. Did you mean 'gd_vs_eg'\?"),
+        ("studies", [], r"studies is \[\]; it must list at least one of gd_vs_eg"),
+        ("studies", [S, S], "more than once"),
+        ("pathvars", {"result": "x"}, "the only key is results"),
+        (f"{S}.lenght", 3, "gd_vs_eg: The key 'lenght' is not known"),
+        (f"{S}.training.lenght", "3ep", r"gd_vs_eg.training: The key 'lenght' is not known. Did you mean 'length'\?"),
+        (f"{S}.arms.gd.rate", [1], r"gd_vs_eg.arms.gd: The key 'rate' is not known. Did you mean 'rates'\?"),
+        (f"{S}.dataset", "fashion_mnst", r"dataset: There is no 'fashion_mnst' .* Did you mean 'fashion_mnist'\?"),
+        (f"{S}.model.name", "rn", "gd_vs_eg.model: There is no 'rn' among the models"),
+        (f"{S}.model.hiden", 3, r"gd_vs_eg.model: The option of rnn 'hiden' is not known. Did you mean 'hidden'\?"),
+        (f"{S}.model", {"hidden": 3}, "gd_vs_eg.model: The key 'name' is missing. Valid names: .*rnn"),
+        (f"{S}.arms.gd.optimizer.name", "sgd", "arms.gd.optimizer: There is no 'sgd' among the optimizers. .*gd"),
+        (f"{S}.arms.gd.optimizer.lr", 1.0, "The option of gd 'lr' is not known"),
+        (f"{S}.training.schedule.name", "steps", r"There is no 'steps' among the schedules. Did you mean 'step'\?"),
+        (f"{S}.recipes.random_mask.criterion", "chance", "recipes.random_mask.criterion: There is no 'chance'"),
+        (f"{S}.recipes.random_mask.scope", "locally", "scope is 'locally': input should be 'global' or 'layerwise'"),
+        (f"{S}.measures.graph", ["degre"], r"graph.0: The measure 'degre' is not known. Did you mean 'degree'\?"),
+        (f"{S}.measures.weights", ["degree"], "measures.weights.0: The measure 'degree' is not known"),
+        (f"{S}.figures.formats", ["jpg"], "figures.formats.0 is 'jpg': input should be 'png', 'pdf' or 'svg'"),
+        (f"{S}.figures.names", ["pie"], "There is no 'pie' among the figures"),
+        (f"{S}.tables", ["pie"], "There is no 'pie' among the tables"),
+        (f"{S}.reference", "sgd", "reference: the arm 'sgd' is not known. .*Valid: eg, gd"),
+        ("data", {"nmist": {}}, "config: data: There is no 'nmist' among the datasets"),
+        # types
+        (f"{S}.training.batch_size", "256", "gd_vs_eg.training.batch_size is '256': input should be a valid integer"),
+        (f"{S}.training.batch_size", 0, "batch_size is 0: input should be greater than or equal to 1"),
+        (f"{S}.training.clip", -1, "training.clip is -1"),
+        (f"{S}.model.hidden", 2.5, "The option hidden of rnn is 2.5; it must be int"),
+        (f"{S}.arms.gd.optimizer.momentum", "fast", "The option momentum of gd is 'fast'; it must be .*float"),
+        (f"{S}.arms.gd.optimizer", "gd", "optimizer: 'gd' must be a mapping with the key 'name'"),
+        ("execution.threads", True, "execution.threads is True"),
+        ("execution.device", "gpu", "execution.device is 'gpu'"),
+        # ranges
+        (f"{S}.arms.gd.rates", [0.1, 0], "gd_vs_eg.arms.gd.rates.1: A learning rate must be a number above 0, not 0"),
+        (f"{S}.arms.gd.rates", [-0.1], "number above 0, not -0.1"),
+        (f"{S}.arms.gd.rates", ["fast"], "number above 0, not 'fast'"),
+        (f"{S}.arms.gd.rates", [True], "number above 0, not True"),
+        (f"{S}.arms.gd.rates", [".inf"], "number above 0"),
+        (f"{S}.arms.gd.rates", ["1e-3", 0.0010], "0.001 stands there more than once"),
+        (f"{S}.arms.gd.pruning_rate", 0, "gd_vs_eg.arms.gd.pruning_rate: A learning rate must be"),
+        (f"{S}.training.rewind", "20ep", r"training: rewind is 20ep, .* before the last epoch \(length: 20ep\)"),
+        (f"{S}.training.rewind", "21ep", "rewind is 21ep"),
+        (f"{S}.training.length", "0ep", "training.length: '0ep' is not valid here"),
+        (f"{S}.training.length", 20, "training.length: 20 is not a duration"),
+        (f"{S}.arms.gd.training", {"length": "1ep"}, "arms.gd.training: .*rewind is 1ep"),
+        (f"{S}.arms.gd.training", {"lenght": "1ep"}, "arms.gd.training: .*The key 'lenght' is not known"),
+        (f"{S}.validation", 0, "gd_vs_eg.validation is 0"),
+        (f"{S}.dense.seeds", [[0, 1], [1]], "dense.seeds: 1 stands there more than once"),
+        (f"{S}.dense.seeds", [[-1]], "dense.seeds.0.0 is -1"),
+        (f"{S}.dense.seeds", [[]], "A seed block is empty"),
+        (f"{S}.dense.seeds", [], "dense.seeds is "),
+        (f"{S}.recipes.random_mask.density", 1.0, "recipes.random_mask.density is 1.0: input should be less than 1"),
+        (f"{S}.recipes.random_mask.density", 0, "density is 0"),
+        (f"{S}.recipes.random_mask.rate", 0.5, "give either rounds or rate"),
+        (f"{S}.recipes.random_mask.restart", None, "restart is missing"),
+        (f"{S}.recipes.deep.rate", 1e-6, "more than 1000 rounds"),
+        (f"{S}.recipes.seed_procedure.rounds", 3, "rounds cannot stand beside in_run"),
+        (f"{S}.recipes.seed_procedure.in_run.at", ["5ep", "4ep"], "in one unit and ascending"),
+        (f"{S}.recipes.seed_procedure.in_run.at", ["25ep"], "ends at 25ep, after the end of training"),
+        # names
+        (f"{S}.recipes.dense", {"criterion": "random"}, "recipes.dense: 'dense' cannot be a name here"),
+        (f"{S}.arms.tables", {}, "'tables' cannot be a name"),
+        (f"{S}.arms.Gd", {}, "'Gd' cannot be a name"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(path: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        config.validate(changed(path, value))
+    assert "\n" not in str(error.value)
+    assert "pydantic" not in str(error.value)
+
+
+def test_missing_key_is_named() -> None:
+    raw = changed(f"{S}.dataset", None)
+    with pytest.raises(UserError, match=r"The key gd_vs_eg\.dataset is missing"):
+        config.validate(raw)
+
+
+def test_no_images_left_to_train_on() -> None:
+    count = plugins.constant("datasets", "digits", "TRAIN")
+    raw = changed(f"{S}.dataset", "digits")
+    raw[S]["validation"] = count
+    with pytest.raises(UserError, match=f"validation is {count}, .* none would be left .* Valid: 1 to {count - 1}"):
+        config.validate(raw)
+    raw[S]["validation"] = count - 1
+    config.validate(raw)
+
+
+def test_best_needs_rates() -> None:
+    raw = changed(f"{S}.arms.gd.pruning_rate", "best")
+    config.validate(raw)
+    raw[S]["arms"]["gd"]["rates"] = []
+    with pytest.raises(UserError, match="rates is empty"):
+        config.validate(raw)
+
+
+def test_studies_that_do_not_run_are_checked_too() -> None:
+    raw = copy.deepcopy(DEFAULT)
+    raw["other"] = copy.deepcopy(raw[S])
+    assert config.validate(raw).run == [S]
+    raw["other"]["validation"] = -1
+    with pytest.raises(UserError, match=r"other\.validation is -1"):
+        config.validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.022, "0.022"),
+        ("2.2e-2", "0.022"),
+        ("1e-3", "0.001"),
+        (1.0, "1"),
+        (1, "1"),
+        ("100", "100"),
+        (1e-7, "0.0000001"),
+    ],
+)
+def test_rates_have_one_spelling(value: object, text: str) -> None:
+    assert config.rate_text(value) == text
+
+
+def test_options_take_one_form() -> None:
+    """1 and 1.0, or 1e-6 which YAML reads as text, must not give two keys."""
+    entries = [{"name": "gd", "momentum": value} for value in (0, 0.0, "0")]
+    assert [options.check("optimizers", entry)["momentum"] for entry in entries] == [0.0, 0.0, 0.0]
+    assert all(type(options.check("optimizers", entry)["momentum"]) is float for entry in entries)
+    assert options.check("optimizers", {"name": "gd", "weight_decay": "1e-6"})["weight_decay"] == 1e-6
+
+
+@pytest.mark.parametrize("kind", ["models", "optimizers", "schedules"])
+def test_options_read_from_source_are_the_real_ones(kind: str) -> None:
+    import inspect
+
+    passed = options._PASSED[kind]
+    for name in plugins.names(kind):
+        target = plugins.load(kind, name).factor if kind == "schedules" else plugins.load_class(kind, name)
+        found = inspect.signature(target).parameters
+        real = {key: item for key, item in found.items() if item.kind is not item.VAR_KEYWORD}
+        assert set(options.parameters(kind, name)) == set(real) - set(passed), name
+        required = {key for key, item in real.items() if item.default is item.empty} - set(passed)
+        assert {key for key, (_, need) in options.parameters(kind, name).items() if need} == required, name
+
+
+def test_overlays_merge_deeply_replace_lists_and_remove_by_null() -> None:
+    overlay = {S: {"arms": {"gd": {"rates": [0.5]}, "eg": None}, "training": {"clip": None}, "recipes": {"deep": None}}}
+    before = copy.deepcopy(DEFAULT)
+    checked = config.load(DEFAULT, [overlay, {"pathvars": {"results": "elsewhere"}}])
+    study = checked.studies[S]
+    assert list(study.arms) == ["gd"]
+    assert study.arms["gd"].rates == ["0.5"]
+    assert study.arms["gd"].pruning_rate == "0.022"
+    assert study.training.clip is None
+    assert "deep" not in study.recipes
+    assert checked.results == "elsewhere"
+    assert before == DEFAULT
+
+
+@pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "presets").glob("*.yaml")))
+def test_presets_are_valid_and_keep_to_themselves(preset: str) -> None:
+    overlay = yaml.safe_load((ROOT / "presets" / preset).read_text())
+    jobs = plan.Plan(config.load(DEFAULT, [overlay])).jobs.values()
+    assert jobs
+    if "pathvars" in overlay:
+        root = overlay["pathvars"]["results"]
+        assert all(path.startswith((root, "results/data/")) for job in jobs for path in job.outputs)
+        full = {path for job in plan.Plan(config.validate(DEFAULT)).jobs.values() for path in job.outputs}
+        assert {path for job in jobs for path in job.outputs} & full <= {
+            path for path in full if path.startswith("results/data/")
+        }
+
+
+class TestPlan:
+    def plan(self, **study: Any) -> plan.Plan:
+        return plan.Plan(config.load(DEFAULT, [{S: study}]))
+
+    def test_default(self) -> None:
+        """The seed's settings: 17 rates, 2 tuned runs, 5 + 1 + 1 rounds per arm, and one run pruned on the way."""
+        jobs = list(self.plan().jobs.values())
+        count = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
+        assert count["dense"] == 17 + 2
+        assert count["prune"] == 2 * 7
+        assert count["prune_in_run"] == 2
+        assert count["measure"] == count["export_edges"] == 16
+
+    def test_specs(self) -> None:
+        made = self.plan()
+        wildcards = {"study": S, "arm": "eg", "recipe": "magnitude_global_rewind", "seeds": "seeds0-2", "round": "2"}
+        job = made.job("prune", wildcards)
+        assert job.spec["density"] == pytest.approx(0.2**0.4)
+        assert job.spec["training"]["lr"] == "0.7"
+        assert job.spec["training"]["seeds"] == [0, 1, 2]
+        assert job.inputs["previous"][0] == (
+            "results/gd_vs_eg/eg/magnitude_global_rewind/seeds0-2/round1/mask.safetensors"
+        )
+        assert {"winnow/optimizers/eg.py", "winnow/criteria/magnitude.py", "winnow/models/rnn.py"} <= set(job.sources)
+        assert "winnow/optimizers/gd.py" not in job.sources
+        within = made.job("prune_in_run", {**wildcards, "recipe": "seed_procedure", "round": "1"})
+        assert within.spec["training"]["schedule"]["gamma"] == 0.5
+        assert within.spec["in_run"]["schedule_after"]["gamma"] == 0.1
+        assert within.spec["in_run"]["densities"][3] == pytest.approx(1 - 0.724, abs=1e-3)
+
+    def test_programs_accept_the_specs(self) -> None:
+        from winnow.spec import InRunSpec, RoundSpec, TrainSpec
+
+        readers = {"dense": TrainSpec.read, "prune": RoundSpec.read, "prune_in_run": InRunSpec.read}
+        rules = [job.rule for job in self.plan().jobs.values() if job.rule in readers and readers[job.rule](job.spec)]
+        assert set(rules) == set(readers)
+
+    def test_seed_names(self) -> None:
+        assert [plan.seeds_name(s) for s in ([0], [0, 1, 2], [0, 3], [4, 5])] == [
+            "seeds0", "seeds0-2", "seeds0,3", "seeds4-5",
+        ]  # fmt: skip
+
+    def test_best_is_an_input_of_what_uses_it_and_of_the_tables_that_name_its_rate(self) -> None:
+        made = self.plan(arms={"gd": {"pruning_rate": "best"}})
+        best = f"results/{S}/gd/best.json"
+        rules = {job.rule for job in made.jobs.values() if best in job.all_inputs}
+        assert rules == {"dense", "prune", "prune_in_run", "table"}
+        assert made.jobs[("table", S, "rounds")].inputs["best"] == [best]
+
+    def test_an_arm_may_have_its_own_training(self) -> None:
+        own = {"training": {"length": "9ep"}, "model": {"name": "rnn", "hidden": 7}}
+        made = self.plan(arms={"gd": own}, recipes={"seed_procedure": None})
+        lengths = {job.wildcards["arm"]: job.spec["length"] for job in made.jobs.values() if job.rule == "dense"}
+        assert lengths == {"gd": "9ep", "eg": "20ep"}
+
+    def test_recipes_of_two_kinds_cannot_share_a_name(self) -> None:
+        raw = copy.deepcopy(DEFAULT)
+        raw["studies"] = [S, "other"]
+        raw["other"] = copy.deepcopy(raw[S])
+        raw["other"]["recipes"] = {"seed_procedure": raw[S]["recipes"]["random_mask"]}
+        with pytest.raises(
+            UserError, match="'seed_procedure' prunes in rounds in one study and inside one run in another"
+        ):
+            plan.Plan(config.validate(raw))
+
+    def test_job_that_config_does_not_ask_for(self) -> None:
+        with pytest.raises(UserError, match="asks for no job select with study=gd_vs_eg, arm=sgd"):
+            self.plan().job("select", {"study": S, "arm": "sgd"})
+
+    def test_long_specs_go_through_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(plan, "LONGEST_ARGUMENT", 500)
+        job = plan.Plan(config.load(DEFAULT, [{"pathvars": {"results": str(tmp_path)}}])).jobs[("table", S, "summary")]
+        spec = job.arguments()[1]
+        assert spec == f"@{tmp_path}/.ledger/specs/{job.key}.json"
+        from winnow.provenance import _json
+
+        assert _json(spec) == job.spec
+
+
+def test_nothing_heavy_is_imported_while_parsing() -> None:
+    code = (
+        "import sys, yaml; from winnow import cli, config, plan, why\n"
+        "plan.Plan(config.validate(yaml.safe_load(open('config.yaml'))))\n"
+        "print(sorted({'torch', 'pandas', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
