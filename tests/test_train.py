@@ -1,4 +1,4 @@
-"""The training loop: against a plain PyTorch loop, lanes, masks, divergence, resume, and the whole optimiser contract."""
+"""The training loop: against a plain PyTorch loop, lanes, masks, divergence, resume, the whole optimiser contract."""
 
 from __future__ import annotations
 
@@ -107,9 +107,7 @@ def test_resume_at_any_mark_ends_with_the_same_bits(
 
 
 @pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
-def test_pruned_weights_and_their_state_stay_exactly_zero(
-    tiny: dict[str, Any], digits: Path, optimizer: str
-) -> None:
+def test_pruned_weights_and_their_state_stay_exactly_zero(tiny: dict[str, Any], digits: Path, optimizer: str) -> None:
     job, data = make_job({**tiny, "optimizer": {"name": optimizer, "momentum": 0.9}}, digits, [0, 1])
     job = dataclasses.replace(job, mask=random_mask(job, 0.3))
     trainer = Trainer(job, data)
@@ -171,6 +169,8 @@ def test_a_lane_that_diverged_in_the_round_before_stays_out(tiny: dict[str, Any]
     job, data = make_job(tiny, digits, [0, 1], dead=(0,))
     outcome = Trainer(job, data).run()
     assert outcome.diverged == [0, None]
+    every = Trainer(dataclasses.replace(job, dead=(0, 1)), data).run()
+    assert [(row["seed"], row["diverged_step"], row["test_loss"]) for row in every.rows] == [(0, 0, None), (1, 0, None)]
     for name, value in outcome.final.items():
         np.testing.assert_array_equal(value[0], job.start[name][0])
 
@@ -197,7 +197,8 @@ def test_in_run_pruning_restarts_schedule_and_pruned_tensors(tiny: dict[str, Any
     assert [row["lr"] for row in first] == pytest.approx([0.1, 0.09, 0.05, 0.025])
     assert masks.density(outcome.mask or {}).tolist() == [0.25, 0.25]
     np.testing.assert_array_equal(
-        seen[0]["rnn.weight_hh_l0"][0] != 0, np.isin(seen[0]["rnn.weight_hh_l0"][0], outcome.rewind["rnn.weight_hh_l0"][0])
+        seen[0]["rnn.weight_hh_l0"][0] != 0,
+        np.isin(seen[0]["rnn.weight_hh_l0"][0], outcome.rewind["rnn.weight_hh_l0"][0]),
     )
     resumed = Trainer(job, data)
     resumed.restore(*states[2])
@@ -234,3 +235,32 @@ def test_the_contract_carries_closures_and_averages(
     ).run()
     together = Trainer(dataclasses.replace(job, last=6), data).run()
     assert alone.rows[0]["train_loss"] == pytest.approx(together.rows[1]["train_loss"], rel=1e-4)
+
+
+def test_layer_statistics_are_the_factors_of_the_gradient(tiny: dict[str, Any], digits: Path) -> None:
+    trainer = Trainer(*make_job(tiny, digits, [0, 1], clip=None))
+    problem = trainer.problem
+    problem.batch = trainer._batch()
+    problem.closure()
+    found = problem.layer_statistics()
+    assert len(found["rnn.weight_hh_l1"]) == 28
+    for name, uses in found.items():
+        product = sum(torch.einsum("lbo,lbi->loi", gradient, inputs) for inputs, gradient in uses)
+        torch.testing.assert_close(product, problem.gradients[name], rtol=1e-4, atol=1e-6)
+    assert problem.sample_gradients == 2 * 200
+
+
+def test_the_output_hessian_product_is_that_of_autograd(tiny: dict[str, Any], digits: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, vector = torch.randn(2, 1, 3, 4, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([[0, 3, 1]])
+
+    def loss(z: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(z.flatten(0, 1), labels.flatten())
+
+    _, expected = torch.autograd.functional.hvp(loss, logits, vector)
+    trainer = Trainer(*make_job(tiny, digits, [0]))
+    torch.testing.assert_close(trainer.problem.output_hessian_product(logits, vector), expected)
+    trainer.problem.batch = trainer._batch()
+    value = torch.nn.functional.cross_entropy(trainer.problem.outputs()[0], trainer.problem.batch[1][0])
+    torch.testing.assert_close(trainer.problem.closure()[0], value)

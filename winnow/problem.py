@@ -94,6 +94,32 @@ class Problem:
         logits: Tensor = self.model.logits(self.parameters if parameters is None else parameters, inputs)
         return logits
 
+    def layer_statistics(self, batch: Batch | None = None) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """Per weight matrix, for each use of it: (inputs [L, B, in], gradient of the loss by its outputs [L, B, out]).
+
+        The two factors that K-FAC (Martens & Grosse 2015) multiplies; the loss is the mean over the batch, per lane.
+        """
+        inputs, labels = self._batch(batch)
+        names: list[str] = []
+        seen: list[Tensor] = []
+        outputs: list[Tensor] = []
+
+        def tap(name: str, x: Tensor, y: Tensor) -> None:
+            names.append(name)
+            seen.append(x.detach())
+            outputs.append(y)
+
+        with torch.enable_grad():
+            leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
+            logits = self.model.logits(leaves, inputs, tap)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+            gradients = torch.autograd.grad(loss / labels.shape[1], outputs)
+        self.sample_gradients += labels.shape[1]
+        found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in names}
+        for name, x, gradient in zip(names, seen, gradients, strict=True):
+            found[name].append((x, gradient))
+        return found
+
     @staticmethod
     def output_hessian_product(logits: Tensor, vector: Tensor) -> Tensor:
         """Hessian of the mean cross-entropy with respect to the logits [L, B, C], times `vector` [L, B, C].

@@ -146,6 +146,8 @@ class Trainer:
         job = self.job
         if self.iteration == job.rewind and not self.rewind:
             self.rewind = self.weights()
+        if not (self.diverged < 0).any() and not self.outcome.rows:
+            self._row()  # every lane diverged in the round before: say so
         while self.iteration < job.last and (self.diverged < 0).any():
             end = self._next_mark()
             while self.iteration < end:
@@ -275,8 +277,11 @@ class Trainer:
         nothing: tuple[list[Any], list[Any]] = ([None] * self.lanes, [None] * self.lanes)
         test = self._evaluate(self.test_images, self.test_labels, None)
         held = self._evaluate(self.train_images, self.train_labels, self.validation) if len(job.validation) else nothing
-        train_loss, train_correct = (self.loss_sum / self.seen).tolist(), (self.correct / self.seen).tolist()
-        clipped_share, diverged = (self.problem.clipped / self.steps).tolist(), self.diverged.tolist()
+        train_loss, train_correct = (
+            (self.loss_sum / max(self.seen, 1)).tolist(),
+            (self.correct / max(self.seen, 1)).tolist(),
+        )
+        clipped_share, diverged = (self.problem.clipped / max(self.steps, 1)).tolist(), self.diverged.tolist()
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         factor = self.factor(self.iteration - 1 - self.origin if self.pruned else self.iteration - 1)
         for lane, seed in enumerate(job.seeds):

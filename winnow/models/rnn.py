@@ -22,6 +22,7 @@ from winnow.errors import UserError
 from winnow.models import _rnn_workspace
 
 Shape = tuple[int, ...]
+Tap = Callable[[str, Tensor, Tensor], None]
 MEAN_STD_RATIO = 1.5  # of the log-normal magnitudes
 
 
@@ -118,20 +119,30 @@ class RNN:
                 weights[name] = generator.uniform(-bound, bound, shape)
         return weights
 
-    def logits(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Plain differentiable path: inputs [L, B, C, rows, columns] -> [L, B, classes]."""
+    def logits(self, parameters: Mapping[str, Tensor], inputs: Tensor, tap: Tap | None = None) -> Tensor:
+        """Plain differentiable path: inputs [L, B, C, rows, columns] -> [L, B, classes].
+
+        `tap(name, x, y)` is shown every linear map y = x W', with the name of W (K-FAC and its kin need both).
+        """
+
+        def linear(name: str, x: Tensor) -> Tensor:
+            y = x @ parameters[name].mT
+            if tap is not None:
+                tap(name, x, y)
+            return y
+
         below = list(inputs.permute(3, 0, 1, 2, 4).flatten(3))  # per time step [L, B, features]
         for layer in range(self.layers):
-            kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            w_ih, w_hh, b_ih, b_hh = (parameters[f"rnn.{kind}_l{layer}"] for kind in kinds)
+            bias = (parameters[f"rnn.bias_ih_l{layer}"] + parameters[f"rnn.bias_hh_l{layer}"])[:, None]
             state = inputs.new_zeros(*inputs.shape[:2], self.hidden)
             states = []
             for x in below:
-                state = torch.tanh(x @ w_ih.mT + state @ w_hh.mT + (b_ih + b_hh)[:, None])
+                state = torch.tanh(
+                    linear(f"rnn.weight_ih_l{layer}", x) + linear(f"rnn.weight_hh_l{layer}", state) + bias
+                )
                 states.append(state)
             below = states
-        logits: Tensor = below[-1] @ parameters["output.weight"].mT + parameters["output.bias"][:, None]
-        return logits
+        return linear("output.weight", below[-1]) + parameters["output.bias"][:, None]
 
     def workspace(
         self, lanes: int, batch: int, device: torch.device, dtype: torch.dtype, training: bool = True
