@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from winnow.errors import UserError
+from winnow.models import _rnn_workspace
 from winnow.models.rnn import RNN
 from winnow.seeds import stream
 
@@ -55,6 +56,29 @@ def test_first_step_at_the_studys_size():
     assert_close(loss[0], expected.detach(), 1e-6)
     for name, parameter in reference.named_parameters():
         assert_close(gradients[name][0], parameter.grad, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10), (torch.bfloat16, 0.05)]
+)
+def test_lanes_as_one_batch(dtype, tolerance, monkeypatch):
+    """What runs on an accelerator, tried on this machine: batched matmuls and tanh itself."""
+    monkeypatch.setattr(_rnn_workspace, "on_cpu", lambda device: False)
+    model = RNN(shape=(1, 9, 7), hidden=16, layers=3, classes=4)
+    exact = torch.promote_types(dtype, torch.float32)
+    parameters = stacked(model, 3, exact)
+    workspace = model.workspace(3, 6, CPU, dtype)
+    for size in (6, 4):
+        inputs, labels = batch(model, 3, size, exact)
+        losses, gradients = by_hand(workspace, parameters, inputs, labels)
+        expected_losses, expected = by_autograd(model, parameters, inputs, labels)
+        assert_close(losses, expected_losses, tolerance)
+        for name in model.shapes:
+            assert_close(gradients[name], expected[name], tolerance)
+        found = model.workspace(3, 6, CPU, dtype, training=False).evaluate(parameters, inputs[0], labels[0])
+        logits = model.logits(parameters, inputs[:1].expand(3, *inputs.shape[1:]))
+        expected_sums = torch.stack([functional.cross_entropy(lane, labels[0], reduction="sum") for lane in logits])
+        assert_close(found[0], expected_sums.double(), tolerance)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 5), (2, 3, 4)])

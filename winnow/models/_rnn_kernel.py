@@ -37,7 +37,7 @@ class Kernel:
         self.layers, self.dtype = layers, dtype
         self._mm: Callable[..., Tensor] = torch.mm if lanes is None else torch.bmm
         self._addmm: Callable[..., Tensor] = torch.addmm if lanes is None else torch.baddbmm
-        self.through_sigmoid = device.type == "cpu"
+        self.through_sigmoid = lanes is None
         self._minus_one = torch.tensor(-1.0, device=device, dtype=torch.promote_types(dtype, torch.float32))
         stack = () if lanes is None else (lanes,)
         # Fresh memory costs page faults, so the weights' copies and the float32 step have their place.

@@ -10,6 +10,11 @@ from torch import Tensor
 from winnow.models._rnn_kernel import Kernel
 
 
+def on_cpu(device: torch.device) -> bool:
+    """Whether lanes are walked one by one; by itself so that the tests can try the other way without a GPU."""
+    return device.type == "cpu"
+
+
 class Workspace:
     """Buffers and passes for `lanes` lanes of up to `batch` images each; a smaller batch uses a part of the buffers.
 
@@ -34,7 +39,7 @@ class Workspace:
         self.hidden, self.layers = hidden, layers
         self.steps, self.width = shape[1], shape[0] * shape[2]
         self.dtype, self.exact = dtype, torch.promote_types(dtype, torch.float32)
-        self.one_by_one = device.type == "cpu"
+        self.one_by_one = on_cpu(device)
         together = 1 if self.one_by_one else lanes
         self._kernel = Kernel(layers, hidden, self.width, None if self.one_by_one else lanes, device, dtype)
         # Evaluation needs only the layer at work and the one below it, and on a CPU those of one lane.
