@@ -221,6 +221,7 @@ def main() -> None:
     if arguments.child:
         child(arguments.child, arguments.threads, arguments.steps)
         return
+    load = os.getloadavg()[0]
     held, name = data()
     difference = gradient_difference(held)
     cores = torch.get_num_threads()
@@ -256,7 +257,8 @@ def main() -> None:
         f"\nFirst-step gradients in fp32 differ by {difference:.1e} at most ({verdict} {LARGEST_DIFFERENCE:.0e}),",
         end="",
     )
-    print(f" relative to each tensor's norm. A step needs {operations(RNN()) / 1e9:.1f} GFLOP in matmuls.")
+    print(f" relative to each tensor's norm. A step needs {operations(RNN()) / 1e9:.1f} GFLOP in matmuls.", end="")
+    print(f" Load of the machine when the benchmark began: {load:.1f} (times mean little if it was busy).")
 
 
 if __name__ == "__main__":

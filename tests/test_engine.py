@@ -61,7 +61,7 @@ def test_the_chosen_path_is_exact_and_kept(tmp_path, matmul_setting):
     path = engine.matmul_path(tmp_path)
     assert torch.backends.mkldnn.matmul.fp32_precision == before
     engine.use_matmul_path(path)
-    assert engine.matmul_error() < engine.LARGEST_ERROR
+    assert engine.matmul_error() < 1e-5  # TF32 would be at 3e-4
     assert torch.backends.cuda.matmul.fp32_precision == "ieee"
     (entry,) = json.loads((tmp_path / "matmul.json").read_text()).values()
     assert entry["path"] == path
