@@ -23,11 +23,9 @@ ROOT = Path(__file__).parents[1]
 FIGURES = plugins.names("figures")
 STUDIES = {
     "usual": {"diverged": True},
-    "one seed, one round": {"seeds": (0,), "rounds": 1, "controls": False},
-    "no pruning": {"arms": ("gd",), "seeds": (0,), "rounds": 0},
-    "one arm, five seeds": {"arms": ("lenet5_muon",), "seeds": (0, 1, 2, 3, 4), "rounds": 2},
-    "three arms": {"arms": ("gd", "eg", "adam"), "seeds": (0, 1), "rounds": 1, "controls": False},
-    "all diverged": {"seeds": (0,), "rounds": 1, "diverged": True},
+    "no pruning": {"arms": ("lenet5_muon",), "seeds": (0,), "rounds": 0},
+    "all diverged": {"seeds": (0,), "rounds": 1, "controls": False, "diverged": True},
+    "three arms": {"arms": ("gd", "eg", "adam"), "seeds": (0, 1), "rounds": 2, "controls": False},
 }
 MAGIC = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
 
@@ -64,26 +62,34 @@ def test_contract(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_formats_and_same_bytes_twice(name, study, tmp_path):
-    for kind, magic in MAGIC.items():
-        first, second = (_draw(name, study("three arms"), tmp_path / f"{i}.{kind}") for i in (1, 2))
-        assert first.startswith(magic)
-        assert first == second
-        assert b"CreationDate" not in first
-        assert b"<dc:date>" not in first
+def test_same_bytes_twice(name, study, tmp_path):
+    """As svg, the one format that also numbers its parts; `test_formats` has the others."""
+    first, second = (_draw(name, study("all diverged"), tmp_path / f"{i}.svg") for i in (1, 2))
+    assert first == second
+
+
+@pytest.mark.parametrize("kind", MAGIC)
+def test_formats(kind, study, tmp_path):
+    first, second = (_draw("mask_overlap", study("three arms"), tmp_path / f"{i}.{kind}") for i in (1, 2))
+    assert first.startswith(MAGIC[kind])
+    assert first == second
+    assert b"CreationDate" not in first
+    assert b"<dc:date>" not in first
 
 
 @pytest.mark.parametrize("case", STUDIES)
 @pytest.mark.parametrize("name", FIGURES)
-def test_draws_any_study(name, case, study, monkeypatch):
-    """Drawn, laid out, and with something to read."""
+def test_draws_any_study(name, case, study):
+    """With something to read, axes labelled, tables unharmed; drawn to the last line by test_same_bytes_twice."""
     module = plugins.load("figures", name)
     tables = {table: study(case)[table] for table in module.TABLES}
     before = {table: rows.copy() for table, rows in tables.items()}
     figure = module.draw(tables)
     assert isinstance(figure, Figure)
-    figure.canvas.draw()
     assert any(axes.has_data() or axes.texts for axes in figure.axes)
+    shown = [axes for axes in figure.axes if axes.get_visible() and axes.has_data() and axes.get_xticks().size]
+    assert all(axes.get_ylabel() for axes in shown if axes.get_subplotspec().is_first_col())
+    assert all(axes.get_xlabel() or axes.get_xticklabels() for axes in shown if axes.get_subplotspec().is_last_row())
     for table, rows in tables.items():
         assert rows.equals(before[table]), "draw() must not change its tables"
 
@@ -97,21 +103,12 @@ def test_empty_tables_say_so(name, tmp_path):
     assert [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text().startswith("no ")]
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_axes_are_labelled(name, study):
-    figure = plugins.load("figures", name).draw(study("usual"))
-    bottom = [axes for axes in figure.axes if axes.get_visible() and axes.get_subplotspec().is_last_row()]
-    left = [axes for axes in figure.axes if axes.get_visible() and axes.get_subplotspec().is_first_col()]
-    assert all(axes.get_ylabel() for axes in left)
-    if name != "largest_component":
-        assert all(axes.get_xlabel() or axes.get_xticklabels() for axes in bottom)
-
-
 @pytest.mark.parametrize("name", ["lr_sweep", "accuracy_vs_density"])
 def test_diverged_lanes_are_marked(name, study):
     def marks(case):
         figure = plugins.load("figures", name).draw(study(case))
-        return [text for axes in figure.axes for text in axes.texts if text.get_text() == "diverged"]
+        texts = [text for axes in figure.axes for text in axes.texts] + figure.legends[0].get_texts()
+        return [text for text in texts if "diverged" in text.get_text()]
 
     assert marks("usual")
     assert not marks("three arms")
@@ -122,18 +119,18 @@ def test_one_seed_has_no_interval(study):
         axes = plugins.load("figures", "sign_flips").draw(study(case)).axes[0]
         return len(axes.collections)
 
-    assert bands("one seed, one round") == 0
+    assert bands("no pruning") == 0
     assert bands("three arms") > 0
 
 
-def test_every_seed_is_shown_up_to_three(study):
+def test_every_seed_is_shown_up_to_three():
     def dots(seeds):
         import pandas
 
         figure, axes = style.panels(1, 1)
         rows = pandas.DataFrame({"x": [1.0] * seeds + [2.0] * seeds, "y": np.arange(2.0 * seeds)})
         style.spread(axes[0, 0], rows, "x", "y", "black")
-        return sum(len(line.get_xdata()) for line in figure.axes[0].lines) - 2
+        return sum(len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == ".")
 
     assert [dots(1), dots(2), dots(3), dots(4)] == [0, 4, 6, 0]
 
@@ -145,8 +142,8 @@ def test_spread_shows_mean_and_interval():
     rows = pandas.DataFrame({"x": [1.0, 1.0, 1.0, 2.0, 2.0, 2.0], "y": [1.0, 2.0, 3.0, 5.0, 5.0, 5.0]})
     style.spread(axes[0, 0], rows, "x", "y", "black", scale=100)
     assert axes[0, 0].lines[0].get_ydata().tolist() == [200.0, 500.0]
-    band = axes[0, 0].collections[0].get_paths()[0].vertices
-    assert band[:, 1].min() == pytest.approx(200 - 248.4138, abs=1e-3)
+    bar = axes[0, 0].collections[0].get_segments()[0]
+    assert bar[:, 1].tolist() == pytest.approx([200 - 248.4138, 200 + 248.4138], abs=1e-3)
 
 
 def test_density_axis_runs_from_dense_to_sparse():

@@ -150,16 +150,26 @@ def test_layers(tmp_path):
 
 @pytest.mark.parametrize("name", ["graph", "nodes", "weights", "histograms"])
 def test_joined_tables(name, tmp_path):
-    """The run's own rows, led by what was trained; an in-run ticket belongs to its last density."""
+    """The run's own rows, led by what the ticket is; an in-run ticket belongs to its last density."""
     own = {column: 0 for column in SCHEMAS[f"run_{name}"]} | {"part": "recurrent0", "seed": 1}
     own |= {column: text for column, text in (("state", "final"), ("measure", "density")) if column in own}
     rows = metrics(1, [0.5, 0.6], density=[1.0, 0.5])
-    one = run(tmp_path, rows, group="in_run", recipe="procedure", tables={f"run_{name}": [own]})
-    table = _table(tmp_path, name, [one])
-    assert len(table) == 1
-    row = table.iloc[0]
-    assert row[["arm", "recipe", "round", "density", "seed"]].tolist() == ["gd", "procedure", 1, 0.5, 1]
-    assert row["part"] == "recurrent0"
+    for kept, number, density in (([1, 1, 0, 0], 1, 0.5), ([0, 1, 0, 0], 2, 0.25)):  # the second: pruned at the end
+        masks = {HIDDEN: _mask(kept)}
+        one = run(tmp_path, rows, group="in_run", recipe="procedure", masks=masks, tables={f"run_{name}": [own]})
+        table = _table(tmp_path, name, [one])
+        assert len(table) == 1
+        row = table.iloc[0]
+        assert row[["arm", "recipe", "round", "density", "seed"]].tolist() == ["gd", "procedure", number, density, 1]
+        assert row["part"] == "recurrent0"
+
+
+def test_lanes_that_diverged_before_have_no_ticket(tmp_path):
+    """A round whose lanes were all frozen writes no metrics row."""
+    one = run(tmp_path, metrics(0, [0.5]), masks={HIDDEN: _mask([1, 1, 0, 0])}, tables={"edges": []})
+    io.write_table(one.folder / "metrics.csv", "metrics", [])
+    for name in ("layers", "overlap", "components", "rounds", "curves", "summary"):
+        assert _table(tmp_path, name, [one]).empty
 
 
 def _tickets(tmp_path):
@@ -232,7 +242,14 @@ def test_program(tmp_path):
     one = run(tmp_path, metrics(0, [0.5]), group="dense")
     other = run(tmp_path, metrics(0, [0.5], validation_loss=1.0), group="sweep")  # not a group of this table
     entries = [{**vars(r), "seeds": list(r.seeds), "folder": str(r.folder)} for r in (one, other)]
-    command = [sys.executable, "workflow_scripts/make_table.py", "--table", "rounds", "--out", str(tmp_path / "out.csv")]
+    command = [
+        sys.executable,
+        "workflow_scripts/make_table.py",
+        "--table",
+        "rounds",
+        "--out",
+        str(tmp_path / "out.csv"),
+    ]
     subprocess.run([*command, "--spec", io.json.dumps({"runs": entries})], check=True, cwd=ROOT)
     table = io.read_table(tmp_path / "out.csv", "rounds")
     assert table[["arm", "recipe", "seed"]].to_numpy().tolist() == [["gd", "dense", 0]]

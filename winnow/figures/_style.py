@@ -132,21 +132,24 @@ def density_axis(axes: Axes, densities: Iterable[float], text: str = KEPT) -> No
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     if percents:
-        margin = 1.06 if percents[-1] / percents[0] > 1.2 else 1.3
+        margin = 1.08 if percents[-1] / percents[0] > 1.2 else 1.3
         axes.set_xlim(percents[-1] * margin, percents[0] / margin)
     axes.set_xlabel(text)
 
 
-def thin(values: Sequence[float], gap: float) -> list[float]:
-    """Those of ascending positive values that keep `gap` of the logarithmic range from the last one kept."""
+def thin(values: Sequence[float], gap: float, must: Iterable[float] = ()) -> list[float]:
+    """Those of ascending positive values that keep `gap` of the logarithmic range from all others kept.
+
+    The largest, the smallest and those in `must` always stay.
+    """
     if not values:
         return []
-    span = max(np.log(values[-1] / values[0]), 1e-9)
-    kept = [values[-1]]  # the largest and the smallest always stay
-    for value in values[-2:0:-1]:
-        if np.log(kept[-1] / value) > gap * span and np.log(value / values[0]) > gap * span:
+    span = max(float(np.log(values[-1] / values[0])), 1e-9)
+    kept = [values[0], values[-1], *must]
+    for value in reversed(values):
+        if all(abs(np.log(value / other)) > gap * span for other in kept):
             kept.append(value)
-    return sorted({values[0], *kept})
+    return sorted(set(kept))
 
 
 def spread(
@@ -158,31 +161,30 @@ def spread(
     *,
     marker: str = "o",
     line: Any = "-",
-    text: str | None = None,
     filled: bool = True,
     scale: float = 1.0,
+    dodge: float = 1.0,
+    interval: bool = True,
 ) -> None:
-    """Mean over seeds against x, with its 95 % interval as a band (n >= 2) and every seed's point (2 <= n <= 3)."""
+    """Mean over seeds against x, with its 95 % interval as a bar (n >= 2) and every seed's point (2 <= n <= 3).
+
+    `scale` multiplies y, `dodge` multiplies x (to set lines beside each other on a logarithmic axis). interval=False:
+    for values that are not independent.
+    """
     from winnow.statistics import estimate
 
     points = points.dropna(subset=[y])
     if points.empty:
         return
-    groups = [(float(str(at)), group[y].to_numpy(dtype=float) * scale) for at, group in points.groupby(x)]
+    groups = [(float(str(at)) * dodge, group[y].to_numpy(dtype=float) * scale) for at, group in points.groupby(x)]
     at = np.array([position for position, _ in groups])
     found = [estimate(values.tolist()) for _, values in groups]
     mean = np.array([one.mean for one in found], dtype=float)
-    low, high = (
-        np.array([np.nan if v is None else v for v in ends], dtype=float)
-        for ends in ([o.low for o in found], [o.high for o in found])
-    )
+    half = np.array([np.nan if one.high is None else one.high - (one.mean or 0.0) for one in found])
     face = colour if filled else "white"
-    axes.plot(at, mean, color=colour, linestyle=line, marker=marker, markerfacecolor=face, label=text, zorder=3)
-    if np.isfinite(low).any():
-        if len(at) > 1:
-            axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
-        else:
-            axes.errorbar(at, mean, [mean - low, high - mean], color=colour, capsize=2, linewidth=0.8, zorder=2)
+    axes.plot(at, mean, color=colour, linestyle=line, marker=marker, markerfacecolor=face, zorder=3)
+    if interval and np.isfinite(half).any():
+        axes.errorbar(at, mean, half, fmt="none", ecolor=colour, elinewidth=0.7, capsize=1.8, capthick=0.7, zorder=2)
     for position, values in groups:
         if 2 <= len(values) <= 3:
             axes.plot(np.full(len(values), position), values, ".", color=colour, markersize=2.5, alpha=0.8, zorder=4)
@@ -206,7 +208,7 @@ def arm_handles(arms: Sequence[str], **options: Any) -> list[Line2D]:
 
 
 def crosses(axes: Axes, positions: Sequence[float], colour: str, text: str = "diverged") -> None:
-    """Mark diverged lanes by crosses at the lower edge, labelled once."""
+    """Mark diverged lanes by crosses at the lower edge, labelled once (or, without text, by the figure's legend)."""
     if len(positions) == 0:
         return
     transform = axes.get_xaxis_transform()

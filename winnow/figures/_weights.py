@@ -14,7 +14,7 @@ TIMES = (
     ("rewind point", "dense", "rewind", "-."),
     ("trained dense", "dense", "final", "--"),
 )
-ROWS = {"all prunable weights": "all", "recurrent": "recurrent", "input": "input"}
+ROWS = {"all prunable": "all", "recurrent": "recurrent", "input": "input"}
 
 
 def pooled(table: pandas.DataFrame, arm: str, part: str) -> dict[str, tuple[str, pandas.DataFrame]]:
@@ -36,7 +36,10 @@ def pooled(table: pandas.DataFrame, arm: str, part: str) -> dict[str, tuple[str,
 
 
 def draw(table: pandas.DataFrame, quantity: str, text: str, unit: str, log: bool) -> Figure:
-    """Rows: all prunable weights, recurrent, input; columns: arms; lines: times. Areas are 1."""
+    """Rows: all prunable weights, recurrent, input; columns: arms; lines: times.
+
+    Shares are of all prunable weights, so that the area under a ticket is its density.
+    """
     table = table[table["quantity"] == quantity]
     if table.empty:
         return style.nothing("no weight histograms")
@@ -49,12 +52,13 @@ def draw(table: pandas.DataFrame, quantity: str, text: str, unit: str, log: bool
     for row, (title, part) in zip(axes, rows.items(), strict=True):
         for axis, arm in zip(row, arms, strict=True):
             found = pooled(table, arm, part)
+            whole = max((int(bins["count"].sum()) for _, bins in found.values()), default=1)
             for name, (line, bins) in found.items():
-                _line(axis, bins, line, style.colours(arms)[arm] if name.startswith("ticket") else style.GREY)
+                _line(axis, bins, whole, line, style.colours(arms)[arm] if name.startswith("ticket") else style.GREY)
             lines |= {name: line for name, (line, _) in found.items()}
             if log:
                 axis.set_yscale("log")
-        row[0].set_ylabel(f"{title}\nprobability density{unit}")
+        row[0].set_ylabel(f"{title}\nshare {unit}")
     for axis, arm in zip(axes[0], arms, strict=True):
         axis.set_title(style.label(arm))
     for axis in axes[-1]:
@@ -64,12 +68,10 @@ def draw(table: pandas.DataFrame, quantity: str, text: str, unit: str, log: bool
     return figure
 
 
-def _line(axis: Axes, bins: pandas.DataFrame, line: str, colour: str) -> None:
-    width = bins["bin_right"] - bins["bin_left"]
-    total = bins["count"].sum()
-    if total:
-        density = (bins["count"] / (total * width)).where(bins["count"] > 0)
-        axis.plot((bins["bin_left"] + bins["bin_right"]) / 2, density, color=colour, linestyle=line, linewidth=1.1)
+def _line(axis: Axes, bins: pandas.DataFrame, whole: int, line: str, colour: str) -> None:
+    share = bins["count"] / (max(whole, 1) * (bins["bin_right"] - bins["bin_left"]))
+    middle = (bins["bin_left"] + bins["bin_right"]) / 2
+    axis.plot(middle, share.where(bins["count"] > 0), color=colour, linestyle=line, linewidth=1.1)
 
 
 def _limits(axis: Axes, table: pandas.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from winnow.figures import _style as style
 
 TABLES = ("rounds", "summary")
+STEP = 0.008  # lines stand beside each other by this share of the density, so that their bars can be told apart
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
@@ -17,9 +20,9 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     if table.empty:
         return style.nothing("no trained runs")
     arms = style.ordered(table["arm"])
-    recipes = [recipe for recipe in style.ordered(table["recipe"]) if recipe != "dense"]
+    recipes = [recipe for recipe in style.ordered(table["recipe"]) if recipe != "dense"] or ["dense"]
     with_pairs = summary["difference"].notna().any()
-    figure, axes = style.panels(1, 2 if with_pairs else 1, style.PAGE if with_pairs else 5.0, 3.3)
+    figure, axes = style.panels(1, 2 if with_pairs else 1, style.PAGE if with_pairs else 5.0, 3.2)
     _accuracies(axes[0, 0], table, arms, recipes)
     if with_pairs:
         _differences(axes[0, 1], summary, arms, recipes)
@@ -27,11 +30,13 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         style.density_axis(axis, table["density"])
     entries = [style.handle(style.label(arm), style.colours(arms)[arm]) for arm in arms]
     entries += [style.handle(style.label(r), linestyle=_line(i), marker=_marker(i)) for i, r in enumerate(recipes)]
+    if table["diverged_step"].notna().any():
+        entries.append(style.handle("a lane diverged", marker="x", linestyle=""))
     style.legend(figure, entries, 4)
     return figure
 
 
-def _line(i: int) -> object:
+def _line(i: int) -> Any:
     return style.LINES[i % len(style.LINES)]
 
 
@@ -39,55 +44,53 @@ def _marker(i: int) -> str:
     return style.MARKERS[i % len(style.MARKERS)]
 
 
+def _points(rows: pandas.DataFrame, recipe: str) -> pandas.DataFrame:
+    """A recipe's rows, after those of the dense run that its rounds start from.
+
+    A control at one density stands alone, and an in-run recipe has a dense level of its own.
+    """
+    mine: pandas.DataFrame = rows[rows["recipe"] == recipe]
+    if mine["round"].nunique() > 1 and not (mine["round"] == 0).any():
+        mine = rows[rows["recipe"].isin(["dense", recipe])]
+    return mine
+
+
 def _accuracies(axis: Axes, table: pandas.DataFrame, arms: list[str], recipes: list[str]) -> None:
-    for arm in arms:
+    table = table.assign(percent=100 * table["density"])
+    middle = (len(arms) * len(recipes) - 1) / 2
+    for k, arm in enumerate(arms):
         mine, colour = table[table["arm"] == arm], style.colours(arms)[arm]
-        for i, recipe in enumerate(recipes or ["dense"]):
-            runs = mine[mine["recipe"] == recipe]
-            several = runs["round"].nunique() > 1 and not (runs["round"] == 0).any()
-            # Rounds start from the dense run; a control at one density stands alone.
-            runs = mine[mine["recipe"].isin([recipe, "dense"])] if several or not recipes else runs
-            alive = runs[runs["diverged_step"].isna()].assign(percent=lambda rows: 100 * rows["density"])
-            style.spread(
-                axis,
-                alive,
-                "percent",
-                "test_accuracy",
-                colour,
-                line=_line(i),
-                marker=_marker(i),
-                scale=100,
-                filled=i == 0,
-            )
-        dead = mine.loc[mine["diverged_step"].notna(), "density"]
-        style.crosses(axis, sorted(set(100 * dead)), colour)
+        for i, recipe in enumerate(recipes):
+            alive = _points(mine[mine["diverged_step"].isna()], recipe)
+            look = {"line": _line(i), "marker": _marker(i), "filled": i == 0}
+            dodge = 1 + STEP * (i * len(arms) + k - middle)
+            style.spread(axis, alive, "percent", "test_accuracy", colour, scale=100, dodge=dodge, **look)
+        dead = mine[mine["diverged_step"].notna()]
+        style.crosses(axis, sorted(set(dead["percent"] * (1 + 3 * STEP * (k - (len(arms) - 1) / 2)))), colour, "")
     axis.set_ylabel("test accuracy at the last epoch, %")
 
 
 def _differences(axis: Axes, summary: pandas.DataFrame, arms: list[str], recipes: list[str]) -> None:
     axis.axhline(0, color=style.GREY, linewidth=0.8)
-    for arm in arms:
-        for i, recipe in enumerate(recipes or ["dense"]):
-            mine = summary[(summary["arm"] == arm) & summary["difference"].notna()]
-            several = (mine["recipe"] == recipe).sum() > 1 and not (
-                (mine["recipe"] == recipe) & (mine["round"] == 0)
-            ).any()
-            mine = mine[mine["recipe"].isin([recipe, "dense"] if several or not recipes else [recipe])]
-            mine = mine.sort_values("density")
+    summary = summary[summary["difference"].notna()]
+    others = style.ordered(summary["arm"])
+    shift = (len(others) * len(recipes) - 1) / 2
+    for k, arm in enumerate(others):
+        for i, recipe in enumerate(recipes):
+            mine = _points(summary[summary["arm"] == arm], recipe).sort_values("density")
             middle = 100 * mine["difference"]
-            ends = [middle - 100 * mine["difference_ci95_low"], 100 * mine["difference_ci95_high"] - middle]
-            at = 100 * mine["density"] * (1 + 0.012 * (i - (len(recipes) - 1) / 2))  # side by side
+            half = 100 * mine["difference_ci95_high"] - middle
             colour = style.colours(arms)[arm]
             axis.errorbar(
-                at,
+                100 * mine["density"] * (1 + STEP * (i * len(others) + k - shift)),
                 middle,
-                [end.fillna(0) for end in ends],
+                half.fillna(0),
                 color=colour,
                 linestyle=_line(i),
                 marker=_marker(i),
                 markerfacecolor=colour if i == 0 else "white",
-                capsize=2,
+                capsize=1.8,
                 elinewidth=0.7,
             )
-    reference = summary["reference"].dropna().iloc[0]
-    axis.set_ylabel(f"difference to {style.label(str(reference))}, percentage points")
+    reference = str(summary["reference"].iloc[0])
+    axis.set_ylabel(f"accuracy minus that of {style.label(reference)}, points")

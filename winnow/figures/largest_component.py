@@ -1,7 +1,8 @@
 """The largest weak component of each recurrent layer, drawn.
 
-A layer of hundreds of units keeps thousands of edges, which drawn together are a blot. Shown are all units, placed by a
-spring layout of the strongest edges, and those edges; titles say how many of how many.
+A layer of hundreds of units keeps thousands of edges, which drawn together are a blot. Shown are all units and the
+component's backbone: its strongest spanning tree (a tree of maximum |w|, which holds it together) and the strongest
+further edges. Titles say how many of how many.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from winnow.figures import _style as style
 
 TABLES = ("components",)
-STRONGEST = 3  # edges drawn per unit
+EXTRA = 0.5  # further edges drawn, per unit
 SIGNS = {"positive": "#D55E00", "negative": "#0072B2"}
 
 
@@ -53,7 +54,7 @@ def _graph(axis: Axes, edges: pandas.DataFrame, title: str) -> None:
     degree = pandas.concat([edges["source"], edges["target"]]).value_counts().reindex(units).to_numpy(dtype=float)
     loops = edges["source"] == edges["target"]
     size = edges["weight"].abs()
-    drawn = edges[~loops].assign(size=size).sort_values("size", kind="stable").tail(STRONGEST * len(units))
+    drawn = _backbone(edges[~loops].assign(size=size))
     place = _layout(units, drawn)
     ends = np.array([[place[a], place[b]] for a, b in zip(drawn["source"], drawn["target"], strict=True)])
     if len(ends):
@@ -64,14 +65,24 @@ def _graph(axis: Axes, edges: pandas.DataFrame, title: str) -> None:
     area = 1.5 + 14 * (degree - degree.min()) / max(degree.max() - degree.min(), 1)
     axis.scatter(points[:, 0], points[:, 1], s=area, color="#333333", linewidths=0, zorder=3)
     axis.set_aspect("equal")
-    axis.set_title(f"{title}: {len(units)} units\n{len(drawn):,} strongest of {len(edges):,} edges", fontsize=7)
+    axis.set_title(f"{title}: {len(units)} units\n{len(drawn):,} of {len(edges):,} edges drawn", fontsize=7)
+
+
+def _backbone(edges: pandas.DataFrame) -> pandas.DataFrame:
+    """The edges of the maximum spanning tree and the EXTRA strongest others per unit; `edges` has a column `size`."""
+    edges = edges.sort_values("size", ascending=False, kind="stable").reset_index(drop=True)
+    graph: networkx.Graph[int] = networkx.Graph()
+    for number, (a, b, size) in enumerate(zip(edges["source"], edges["target"], edges["size"], strict=True)):
+        if not graph.has_edge(a, b):  # of two opposite edges the stronger
+            graph.add_edge(a, b, weight=size, number=number)
+    tree = {data["number"] for _, _, data in networkx.maximum_spanning_edges(graph, data=True)}
+    others = [number for number in range(len(edges)) if number not in tree]
+    return edges.loc[sorted(tree) + others[: int(EXTRA * len(graph))]]
 
 
 def _layout(units: list[int], drawn: pandas.DataFrame) -> dict[int, np.ndarray]:
     graph: networkx.Graph[int] = networkx.Graph()
     graph.add_nodes_from(units)
     graph.add_edges_from(zip(drawn["source"], drawn["target"], strict=True))
-    places: dict[int, np.ndarray] = networkx.spring_layout(
-        graph, seed=0, iterations=80, k=1.6 / max(len(units), 1) ** 0.5
-    )
+    places: dict[int, np.ndarray] = networkx.kamada_kawai_layout(graph)
     return places

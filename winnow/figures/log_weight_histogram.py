@@ -12,4 +12,4 @@ TABLES = ("histograms",)
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     """Per decade of |w|; exact zeros (masked weights) are left out."""
-    return _weights.draw(tables["histograms"], "log10_abs", "log10 |w|", "\nper decade", log=False)
+    return _weights.draw(tables["histograms"], "log10_abs", "log10 |w|", "per decade", log=False)

@@ -48,15 +48,16 @@ def _arm(pair: Sequence[Axes], mine: pandas.DataFrame, colour: str) -> None:
     loss, accuracy = pair
     alive = mine[mine["diverged_step"].isna()]
     rates = sorted(set(mine["rate"]))
+    chosen = sorted(set(mine.loc[mine["selected"], "rate"]))
     style.spread(loss, alive, "rate", "selection_loss", colour)
     style.spread(accuracy, alive, "rate", "validation_accuracy", colour, line="--", scale=100)
     style.spread(accuracy, alive, "rate", "test_accuracy_mean5", colour, line=":", filled=False, scale=100)
     for axis in pair:
         axis.set_visible(True)
-        for chosen in sorted(set(mine.loc[mine["selected"], "rate"])):
-            axis.axvline(chosen, color=style.GREY, linewidth=4, alpha=0.3, zorder=0)
+        for rate in chosen:
+            axis.axvline(rate, color=style.GREY, linewidth=4, alpha=0.3, zorder=0)
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(FixedLocator(style.thin(rates, 0.09)))
+        axis.xaxis.set_major_locator(FixedLocator(style.thin(rates, 0.09, must=chosen)))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_xlim(rates[0] / 1.08, rates[-1] * 1.08)

@@ -48,7 +48,9 @@ def _by_round(axis: Axes, rows: pandas.DataFrame, arms: list[str]) -> None:
     for (first, second), pair in rows.groupby(["arm_a", "arm_b"], sort=False):
         a, b = str(first), str(second)
         colour, marker = (style.colours(arms)[a], style.markers(arms)[a]) if a == b else (style.GREY, "o")
-        style.spread(axis, pair, "round_b", "jaccard", colour, marker=marker)
+        # Pairs of seeds share seeds: not independent, so no interval.
+        alone = bool((pair["seed_a"] == pair["seed_b"]).all())
+        style.spread(axis, pair, "round_b", "jaccard", colour, marker=marker, interval=alone)
         expected = pair.groupby("round_b")["chance"].mean()
         axis.plot(expected.index, expected, ":", color=colour, marker="_" if len(expected) == 1 else None)
     axis.set_xticks(sorted(set(rows["round_b"])))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from winnow.figures import _style as style
 
-TABLES = ("curves",)
+TABLES = ("curves", "rounds")
 QUANTITIES = (("loss", "loss, nats", 1.0), ("accuracy", "accuracy, %", 100.0))
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
-    """One row of panels per kind of run; thin lines: seeds, thick: their mean; dashed: training images."""
-    table = tables["curves"]
+    """One row of panels per kind of run; thin lines: seeds, thick: their mean (of those that did not diverge); dashed:
+    training images."""
+    table = _with_divergence(tables["curves"], tables["rounds"])
     if table.empty:
         return style.nothing("no training runs")
     arms = style.ordered(table["arm"])
@@ -30,12 +32,28 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
             _prunings(axis, runs)
         row[0].set_title(title, loc="left")
         _floor(row[1], runs)
+        lost = runs.loc[runs["diverged"], ["arm", "seed"]].drop_duplicates()
+        if len(lost):
+            text = ", ".join(f"{style.label(arm)} seed {seed}" for arm, seed in lost.itertuples(index=False))
+            row[1].set_title(f"diverged (\u00d7): {text}", loc="right", fontsize=7)
     for axis in axes[-1]:
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     entries = [style.handle(style.label(arm), style.colours(arms)[arm]) for arm in arms]
     entries += [style.handle("test images"), style.handle("training images", linestyle="--")]
     style.legend(figure, entries)
     return figure
+
+
+def _with_divergence(curves: pandas.DataFrame, rounds: pandas.DataFrame) -> pandas.DataFrame:
+    """The curves with a column `diverged`, true in all rows of a run whose lane diverged anywhere."""
+    keys = ["arm", "recipe", "round", "seed"]
+    dead = rounds.loc[rounds["diverged_step"].notna(), keys]
+    # An in-run recipe is one run: a level that diverged takes the earlier ones with it.
+    one_run = set(rounds.loc[(rounds["round"] == 0), "recipe"])
+    lost = {(a, r, None if r in one_run else n, s) for a, r, n, s in dead.itertuples(index=False)}
+    rows = curves[keys].itertuples(index=False)
+    return curves.assign(diverged=[(a, r, None if r in one_run else n, s) in lost for a, r, n, s in rows])
 
 
 def _shown(table: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
@@ -45,10 +63,10 @@ def _shown(table: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
     for name in style.ordered(table.loc[table["recipe"] != "dense", "recipe"]):
         mine = table[table["recipe"] == name]
         if (mine["round"] == 0).any():
-            shown[f"{style.label(name)}: pruned during the run, at the grey lines"] = mine
+            shown[f"{style.label(name)}: pruned at the grey lines"] = mine
         elif name == recipe:
             last = style.last_round(mine)
-            shown[f"{style.label(name)}: {100 * last['density'].iloc[0]:.3g} % of the prunable weights kept"] = last
+            shown[f"{style.label(name)}: {100 * last['density'].iloc[0]:.3g} % kept"] = last
     return {title: runs for title, runs in shown.items() if len(runs)}
 
 
@@ -56,7 +74,11 @@ def _lines(axis: Axes, runs: pandas.DataFrame, column: str, line: str, colour: s
     seeds = runs.pivot_table(index="epoch", columns="seed", values=column) * scale
     if seeds.shape[1] > 1:
         axis.plot(seeds.index, seeds, color=colour, linestyle=line, linewidth=0.4, alpha=0.6)
-    mean = seeds[seeds.notna().all(axis=1)].mean(axis=1)
+    lost = [seed for seed in seeds.columns if runs.loc[runs["seed"] == seed, "diverged"].any()]
+    for seed in lost if line == "-" else ():
+        end = seeds[seed].dropna().tail(1)
+        axis.plot(end.index, end, "x", color=colour, markersize=5, zorder=5)
+    mean = seeds.drop(columns=lost).mean(axis=1)
     marker = "." if len(mean) == 1 else None
     axis.plot(mean.index, mean, color=colour, linestyle=line, linewidth=1.3, marker=marker)
 

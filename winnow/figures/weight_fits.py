@@ -20,8 +20,10 @@ TIMES = ("init", "rewind", "final")
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
-    """Rows: arms. Left, middle: all prunable weights trained dense and of the sparsest ticket (first seed), with
-    the latter's fits truncated at the smallest kept weight; right: Kolmogorov-Smirnov distance through training and pruning."""
+    """Rows: arms. Left, middle: all prunable weights (first seed) trained dense and of the sparsest ticket.
+
+    The ticket's fits are truncated at its smallest weight. Right: Kolmogorov-Smirnov distance, all seeds.
+    """
     fits = tables["weights"]
     fits = fits[(fits["part"] == "all") & fits["measure"].str.contains("normal|^cut$")]
     bins = tables["histograms"]
@@ -46,8 +48,9 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     )
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
-    for axis in axes[-1, :2]:
-        axis.set_xlabel("log10 |w|")
+    for axis, text in zip(axes[-1], ("log10 |w|", "log10 |w|", "state of the dense run, then rounds"), strict=True):
+        axis.set_xlabel(text)
+        axis.set_ylim(bottom=0)
     entries = [style.handle(text, colour, linestyle=line) for text, line, colour in FAMILIES.values()]
     style.legend(figure, [style.handle("weights", "#BBBBBB", linewidth=5), *entries])
     return figure
@@ -69,13 +72,15 @@ def _fitted(axis: Axes, fits: pandas.DataFrame, bins: pandas.DataFrame) -> None:
     bins = bins[bins["seed"] == seed]
     values = fits[fits["seed"] == seed].set_index("measure")["value"].to_dict()
     width, total = bins["bin_right"] - bins["bin_left"], bins["count"].sum()
-    edges = [*bins["bin_left"], bins["bin_right"].iloc[-1]]
-    axis.stairs(bins["count"] / (total * width), edges, fill=True, color="#BBBBBB")
-    seen = bins[bins["count"] * 5_000 >= total]
-    x = np.linspace(seen["bin_left"].min(), seen["bin_right"].max(), 500)
+    bins = bins.assign(share=bins["count"] / (total * width))
+    often = bins[bins["count"] * 5_000 >= total]
+    low, high = often["bin_left"].min(), often["bin_right"].max()
+    seen = bins[(bins["bin_left"] >= low) & (bins["bin_right"] <= high)]
+    axis.stairs(seen["share"], [*seen["bin_left"], high], fill=True, color="#BBBBBB")
+    x = np.linspace(low, high, 500)
+    x = x[10**x >= values.get("cut", 0.0)]
     for family, (_, line, colour) in FAMILIES.items():
         axis.plot(x, fitted(family, values, 10**x) * 10**x * np.log(10), color=colour, linestyle=line, linewidth=1.1)
-    axis.set_xlim(x[0], x[-1])
 
 
 def fitted(family: str, values: dict[str, float], size: np.ndarray) -> np.ndarray:
@@ -105,6 +110,4 @@ def _distances(axis: Axes, fits: pandas.DataFrame, recipe: str | None) -> None:
             rows = fits[(fits["recipe"] == name) & (fits["state"] == state) & (fits["round"] == number)]
             points.append(rows[rows["measure"] == f"{family}_ks"].assign(at=at))
         style.spread(axis, pandas.concat(points), "at", "value", colour, line=line)
-    axis.set_xticks(range(len(stages)), [text for text, *_ in stages])
-    axis.set_xlabel("state or round" if rounds else "state")
-    axis.set_ylim(bottom=0)
+    axis.set_xticks(range(len(stages)), [text for text, *_ in stages], rotation=45)

@@ -12,4 +12,4 @@ TABLES = ("histograms",)
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     """The density axis is logarithmic: tails matter."""
-    return _weights.draw(tables["histograms"], "abs", "|w|", "", log=True)
+    return _weights.draw(tables["histograms"], "abs", "|w|", "per unit of |w|", log=True)

@@ -82,10 +82,19 @@ class Run:
             for number, rows in lane.groupby(level):
                 yield Stage(seed, int(str(number)), float(rows["density"].iloc[-1]), rows)
 
-    def trained(self) -> dict[int, dict[str, object]]:
-        """The columns arm, recipe, round, density, seed of what each lane ended with, by seed."""
+    def tickets(self) -> dict[int, dict[str, object]]:
+        """The columns arm, recipe, round, density, seed of the network that each lane ended with, by seed.
+
+        An in-run recipe may prune once more at its very end: that ticket is one level beyond the last trained one.
+        """
         last = {stage.seed: stage for stage in self.stages()}  # later levels replace earlier ones
-        return {seed: self.columns(stage) for seed, stage in last.items()}
+        found = {seed: self.columns(stage) for seed, stage in last.items()}
+        if self.group == "in_run":
+            for seed, masks in self.masks().items():
+                density = sum(int(m.sum()) for m in masks.values()) / sum(m.size for m in masks.values())
+                if seed in last and abs(density - last[seed].density) > 1e-6:
+                    found[seed] |= {"round": last[seed].round + 1, "density": density}
+        return found
 
     def columns(self, stage: Stage) -> dict[str, object]:
         """The columns arm, recipe, round, density, seed of a stage."""
@@ -99,12 +108,13 @@ class Run:
 
     def joined(self, name: str, schema: str) -> Iterator[dict[str, object]]:
         """The rows of a table of the run folder, led by arm, recipe, round and density; order as in the file."""
-        trained = self.trained()
+        tickets = self.tickets()
         for row in self.read(name, schema).to_dict("records"):
-            yield {**trained[int(row["seed"])], **{str(key): value for key, value in row.items()}}
+            if row["seed"] in tickets:  # not so for a lane that had diverged before this round: nothing was trained
+                yield {**tickets[row["seed"]], **{str(key): value for key, value in row.items()}}
 
     def masks(self) -> dict[int, dict[str, np.ndarray]]:
-        """The ticket's mask (true = kept) by seed and tensor name, tensors in sorted order."""
+        """The ticket's mask (true = kept) by seed and tensor name, tensors in sorted order, in their shapes."""
         arrays, metadata = io.read_tensors(self.folder / "mask.safetensors")
         lanes = {seed: lane for lane, seed in enumerate(json.loads(metadata["seeds"]))}
         return {seed: {name: arrays[name][lanes[seed]] for name in sorted(arrays)} for seed in self.seeds}

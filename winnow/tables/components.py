@@ -28,7 +28,9 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
             continue
         run = max(mine, key=lambda run: (run.round, -min(run.seeds)))
         seed = min(run.seeds)
-        trained = run.trained()[seed]
+        ticket = run.tickets().get(seed)
+        if ticket is None:  # diverged before this round
+            continue
         edges = run.read("edges.csv.gz", "edges")
         for tensor, layer in edges[edges["seed"] == seed].groupby("tensor", sort=True):
             match = re.search(r"weight_hh_l(\d+)$", str(tensor))
@@ -38,7 +40,7 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
             inside = _largest(source, target)
             for i in np.flatnonzero(inside):
                 yield {
-                    **trained,
+                    **ticket,
                     "part": f"recurrent{match[1]}",
                     "source": int(source[i]),
                     "target": int(target[i]),

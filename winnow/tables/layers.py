@@ -14,8 +14,8 @@ FILES = ("metrics.csv", "mask.safetensors")
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """One row per lane and tensor, counted from the mask itself."""
     for run in runs:
-        trained = run.trained()
-        for seed, masks in run.masks().items():
-            for name, mask in masks.items():
+        tickets, found = run.tickets(), run.masks()
+        for seed, ticket in tickets.items():
+            for name, mask in found[seed].items():
                 kept, total = int(mask.sum()), int(mask.size)
-                yield {**trained[seed], "tensor": name, "kept": kept, "total": total, "layer_density": kept / total}
+                yield {**ticket, "tensor": name, "kept": kept, "total": total, "layer_density": kept / total}

@@ -49,11 +49,11 @@ def _tickets(runs: list[Run]) -> list[_Ticket]:
     arms, recipes = ({name: i for i, name in enumerate(dict.fromkeys(names))} for names in _names(runs))
     tickets = []
     for run in runs:
-        trained = run.trained()
-        for seed, masks in run.masks().items():
-            number = int(str(trained[seed]["round"]))
+        masks = run.masks()
+        for seed, ticket in run.tickets().items():
+            number = int(str(ticket["round"]))
             order = (arms[run.arm], recipes[run.recipe], number)
-            tickets.append(_Ticket(run.arm, run.recipe, number, seed, order, masks))
+            tickets.append(_Ticket(run.arm, run.recipe, number, seed, order, masks[seed]))
     return sorted(tickets, key=lambda ticket: (*ticket.order, ticket.seed))
 
 

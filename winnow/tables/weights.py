@@ -8,7 +8,7 @@ from typing import Any
 from winnow.tables._runs import Run
 
 GROUPS = ("dense", "rounds", "in_run")
-FILES = ("metrics.csv", "weights.csv")
+FILES = ("metrics.csv", "mask.safetensors", "weights.csv")
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
