@@ -67,7 +67,9 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_dense_run_leaves_its_files_and_its_rewind_point_is_that_of_its_first_epoch(dense: Path, digits: Path) -> None:
+def test_a_dense_run_leaves_its_files_and_its_rewind_point_is_that_of_its_first_epoch(
+    dense: Path, digits: Path
+) -> None:
     assert {"metrics.csv", "init.safetensors", "rewind.safetensors", "final.safetensors", "run.json"} <= {
         file.name for file in dense.iterdir()
     }
