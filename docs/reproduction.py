@@ -1,0 +1,124 @@
+"""Writes the measured numbers of docs/reproduction.md from the tables of an actual run, so that none is typed in.
+
+    python docs/reproduction.py results            # or the results folder of a preset
+
+A generated part stands between `<!-- begin NAME -->` and `<!-- end -->`; the text around it is written by hand.
+"""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent / "reproduction.md"
+REGION = re.compile(r"<!-- begin (?P<name>\S+) -->.*?<!-- end -->", re.DOTALL)
+# Test accuracy in percent at epoch 20, one seed: the seed study's published results and code (see the page).
+PUBLISHED = {
+    ("gd", "dense"): ("GD dense, rate 0.022", 89.08, None),
+    ("eg", "dense"): ("EG dense, rate 0.7", 88.99, 88.73),
+    ("gd", "seed_procedure"): ("GD `seed_procedure`, 72.4 % removed", 88.55, None),
+    ("eg", "seed_procedure"): ("EG `seed_procedure`, 72.4 % removed", 87.28, None),
+}
+Rows = list[dict[str, str]]
+
+
+def read(study: Path, name: str) -> Rows:
+    """A joint table, or no rows if it was not made."""
+    path = study / "tables" / f"{name}.csv"
+    return list(csv.DictReader(path.open())) if path.exists() else []
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    lines.insert(1, ("---",) + ("---:",) * (len(lines[0]) - 1))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(values: list[str]) -> str:
+    """Mean in percent over the seeds that have a value."""
+    numbers = [100 * float(value) for value in values if value]
+    return f"{sum(numbers) / len(numbers):.2f}" if numbers else "diverged"
+
+
+def last_level(rounds: Rows, arm: str, recipe: str) -> Rows:
+    """The rows (one per seed) of the sparsest density that the recipe trained."""
+    mine = [row for row in rounds if (row["arm"], row["recipe"]) == (arm, recipe)]
+    return [row for row in mine if row["round"] == max((r["round"] for r in mine), key=int)]
+
+
+def published(study: Path) -> str:
+    """Published against measured."""
+    lines = []
+    for (arm, recipe), (label, accuracy, last_five) in PUBLISHED.items():
+        found = last_level(read(study, "rounds"), arm, recipe)
+        if not found:
+            lines.append((label, f"{accuracy:.2f}", "not run", "", "", "", ""))
+            continue
+        measured, mean5 = percent([r["test_accuracy"] for r in found]), percent([r["test_accuracy_mean5"] for r in found])
+        reported = f"{accuracy:.2f}" + (f" (last five {last_five:.2f})" if last_five else "")
+        difference = f"{float(measured) - accuracy:+.2f}" if measured != "diverged" else ""
+        density = f"{float(found[0]['density']):.3f}"
+        lines.append((label, reported, measured, mean5, difference, density, str(len(found))))
+    header = ("run", "published", "measured, last epoch", "measured, last five", "difference", "density", "seeds")
+    return table(header, lines)
+
+
+def rounds(study: Path) -> str:
+    """Our own protocol, round by round, and its controls."""
+    found = read(study, "rounds")
+    dense = {arm: percent([r["test_accuracy"] for r in found if (r["arm"], r["recipe"]) == (arm, "dense")]) for arm in
+             dict.fromkeys(row["arm"] for row in found)}  # fmt: skip
+    lines = []
+    for arm, recipe, number in dict.fromkeys((row["arm"], row["recipe"], row["round"]) for row in found):
+        if recipe == "seed_procedure":
+            continue
+        mine = [r for r in found if (r["arm"], r["recipe"], r["round"]) == (arm, recipe, number)]
+        last, mean5 = percent([r["test_accuracy"] for r in mine]), percent([r["test_accuracy_mean5"] for r in mine])
+        against = f"{float(last) - float(dense[arm]):+.2f}" if "diverged" not in (last, dense[arm]) else ""
+        lines.append((f"{arm} {recipe}", number, f"{float(mine[0]['density']):.3f}", last, mean5, against, str(len(mine))))
+    header = ("arm and recipe", "round", "density", "last epoch", "last five", "against our dense run", "seeds")
+    return table(header, lines)
+
+
+def sweep(study: Path) -> str:
+    """The learning-rate sweep on the 55,000/5,000 split."""
+    lines = [
+        (
+            row["arm"], row["lr"], f"{float(row['selection_loss']):.4f}" if row["selection_loss"] else "diverged",
+            percent([row["test_accuracy"]]), "chosen" if row["selected"] == "true" else "",
+        )
+        for row in read(study, "lr_sweep")
+    ]  # fmt: skip
+    header = ("arm", "learning rate", "validation loss, last 3 epochs", "test accuracy, last epoch", "selection")
+    return table(header, lines)
+
+
+def provenance(study: Path) -> str:
+    """What ran it: versions, commit and time, from the runs' own records."""
+    lines = []
+    for path in sorted(study.glob("*/**/run.json")):
+        run = json.loads(path.read_bytes())
+        lines.append((
+            str(path.parent.relative_to(study)), (run['commit'] or '')[:12], run["torch"], run["cpu"], run["matmul"],
+            f"{run['train_seconds'] / 60:.1f}", f"{run['peak_memory_bytes'] / 1e9:.2f}",
+        ))  # fmt: skip
+    return table(("run", "commit", "torch", "processor", "matmul path", "minutes", "peak memory, GB"), lines)
+
+
+PARTS = {"published": published, "rounds": rounds, "sweep": sweep, "provenance": provenance}
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    study = Path(sys.argv[1]) / "gd_vs_eg"
+    text = PAGE.read_text(encoding="utf-8")
+    page = REGION.sub(lambda m: f"<!-- begin {m['name']} -->\n\n{PARTS[m['name']](study)}\n\n<!-- end -->", text)
+    PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
