@@ -118,8 +118,7 @@ def finished():
             f"Figures: {RESULTS}/{study}/figures/",
             f"Tables:  {RESULTS}/{study}/tables/",
         ]
-    size = plan.size_of(STORE) / 1e9
-    lines.append(
-        f"Store:   {STORE}/ holds {size:.2f} GB (limit {CONFIG.execution.store_gb:g}; `make clean-store` empties it)"
-    )
+    megabytes = plan.size_of(STORE) / 1e6
+    limit = f"limit {CONFIG.execution.store_gb:g} GB; `make clean-store` empties it"
+    lines.append(f"Store:   {STORE}/ holds {megabytes:.0f} MB ({limit})")
     return "\n".join(lines)
