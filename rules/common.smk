@@ -22,9 +22,6 @@ RESULTS = PLAN.results
 STORE = f"{RESULTS}/.store"
 LEDGER = f"{RESULTS}/.ledger"
 ON_GPU = CONFIG.execution.device.partition(":")[0] not in ("cpu", "auto")
-LONGEST_ARGUMENT = (
-    60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
-)
 
 if workflow.is_main_process:
     # The ledger's folder is an input of every job: `ancient` where the job's record is current, and newer than

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from winnow import config, options, plan, plugins
+from winnow import config, fields, jobs, options, plan, plugins
 from winnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +156,7 @@ def test_studies_that_do_not_run_are_checked_too() -> None:
     ],
 )
 def test_rates_have_one_spelling(value: object, text: str) -> None:
-    assert config.rate_text(value) == text
+    assert fields.rate_text(value) == text
 
 
 def test_options_take_one_form() -> None:
@@ -198,13 +198,13 @@ def test_overlays_merge_deeply_replace_lists_and_remove_by_null() -> None:
 @pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "presets").glob("*.yaml")))
 def test_presets_are_valid_and_keep_to_themselves(preset: str) -> None:
     overlay = yaml.safe_load((ROOT / "presets" / preset).read_text())
-    jobs = plan.Plan(config.load(DEFAULT, [overlay])).jobs.values()
-    assert jobs
+    made = plan.Plan(config.load(DEFAULT, [overlay])).jobs.values()
+    assert made
     if "pathvars" in overlay:
         root = overlay["pathvars"]["results"]
-        assert all(path.startswith((root, "results/data/")) for job in jobs for path in job.outputs)
+        assert all(path.startswith((root, "results/data/")) for job in made for path in job.outputs)
         full = {path for job in plan.Plan(config.validate(DEFAULT)).jobs.values() for path in job.outputs}
-        assert {path for job in jobs for path in job.outputs} & full <= {
+        assert {path for job in made for path in job.outputs} & full <= {
             path for path in full if path.startswith("results/data/")
         }
 
@@ -215,8 +215,8 @@ class TestPlan:
 
     def test_default(self) -> None:
         """The seed's settings: 17 rates, 2 tuned runs, 5 + 1 + 1 rounds per arm, and one run pruned on the way."""
-        jobs = list(self.plan().jobs.values())
-        count = {rule: sum(job.rule == rule for job in jobs) for rule in {job.rule for job in jobs}}
+        made = list(self.plan().jobs.values())
+        count = {rule: sum(job.rule == rule for job in made) for rule in {job.rule for job in made}}
         assert count["dense"] == 17 + 2
         assert count["prune"] == 2 * 7
         assert count["prune_in_run"] == 2
@@ -247,7 +247,7 @@ class TestPlan:
         assert set(rules) == set(readers)
 
     def test_seed_names(self) -> None:
-        assert [plan.seeds_name(s) for s in ([0], [0, 1, 2], [0, 3], [4, 5])] == [
+        assert [jobs.seeds_name(s) for s in ([0], [0, 1, 2], [0, 3], [4, 5])] == [
             "seeds0", "seeds0-2", "seeds0,3", "seeds4-5",
         ]  # fmt: skip
 
@@ -279,7 +279,7 @@ class TestPlan:
             self.plan().job("select", {"study": S, "arm": "sgd"})
 
     def test_long_specs_go_through_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plan, "LONGEST_ARGUMENT", 500)
+        monkeypatch.setattr(jobs, "LONGEST_ARGUMENT", 500)
         job = plan.Plan(config.load(DEFAULT, [{"pathvars": {"results": str(tmp_path)}}])).jobs[("table", S, "summary")]
         spec = job.arguments()[1]
         assert spec == f"@{tmp_path}/.ledger/specs/{job.key}.json"

@@ -20,18 +20,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
-    "__init__",
-    "cli",
-    "config",
-    "duration",
-    "errors",
-    "lottery",
-    "options",
-    "plan",
-    "plugins",
-    "provenance",
-    "why",
-)
+    "__init__", "cli", "config", "duration", "errors", "fields", "jobs", "lottery", "options", "plan", "plugins",
+    "provenance", "study_plan", "why",
+)  # fmt: skip
 
 PLUGINS = {
     "datasets/toy.py": "TRAIN = 100\n",

@@ -6,122 +6,44 @@ Snakemake has merged the overlays (`--configfile`: mappings deeply, lists replac
 
 from __future__ import annotations
 
-import functools
-import re
-from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from winnow import lottery, options, plugins
 from winnow.duration import Duration
 from winnow.errors import UserError
+from winnow.fields import (
+    BEST,
+    Criterion,
+    Dataset,
+    Density,
+    FigureNames,
+    Formats,
+    GraphMeasures,
+    Length,
+    Model,
+    Moment,
+    Moments,
+    Name,
+    Number,
+    Optimizer,
+    Prunable,
+    PruningRate,
+    Rate,
+    Rates,
+    Schedule,
+    Seeds,
+    Tables,
+    TrainOn,
+    WeightMeasures,
+    fail,
+)
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED = frozenset({"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks", "quick", ".store"})
+__all__ = ["Config", "Rate", "load", "validate"]
 GENERAL = ("studies", "execution", "data", "pathvars")
-BEST = "best"
-
-
-def _fail(message: str) -> PydanticCustomError:
-    return PydanticCustomError("winnow", "{message}", {"message": message})
-
-
-def rate_text(value: object) -> str:
-    """A learning rate in its one spelling: 2.2e-2, "0.0220" and 0.022 are all "0.022". UserError unless above 0."""
-    try:
-        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or number <= 0:
-        raise UserError(f"A learning rate must be a number above 0, not {value!r}.")
-    return format(number.normalize(), "f")
-
-
-def _user(function: Any) -> Any:
-    """A validator that turns UserError into pydantic's error, which knows the key path."""
-
-    def validator(value: Any) -> Any:
-        try:
-            return function(value)
-        except UserError as error:
-            raise _fail(str(error)) from error
-
-    return validator
-
-
-def _duration(value: Any) -> str:
-    return str(Duration.parse(value))
-
-
-def _positive_duration(value: Any) -> str:
-    if Duration.parse(value).count == 0:
-        raise UserError(f"{value!r} is not valid here: at least 1ep or 1it.")
-    return _duration(value)
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not NAME.fullmatch(value) or value in RESERVED:
-        raise UserError(
-            f"{value!r} cannot be a name here. A name consists of a-z, 0-9 and _, starts with a letter and is not one "
-            f"of {', '.join(sorted(RESERVED))}."
-        )
-    return value
-
-
-def _number(value: Any) -> Any:
-    return options._number(value)
-
-
-def _plugin(kind: str) -> Any:
-    def known(value: Any) -> str:
-        plugins.path(kind, value)
-        return str(value)
-
-    return BeforeValidator(_user(known))
-
-
-def _entry(kind: str) -> Any:
-    def known(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise UserError(f"{value!r} must be a mapping with the key 'name' and the options of that plug-in.")
-        return options.check(kind, value)
-
-    return BeforeValidator(_user(known))
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    twice = [value for value, count in Counter(map(str, values)).items() if count > 1]
-    if twice:
-        raise UserError(f"{', '.join(twice)} stands there more than once.")
-    return values
-
-
-def _blocks(blocks: list[list[int]]) -> list[list[int]]:
-    if any(not block for block in blocks):
-        raise UserError("A seed block is empty; each inner list needs at least one seed.")
-    _distinct([seed for block in blocks for seed in block])
-    return [sorted(block) for block in blocks]
-
-
-Name = Annotated[str, BeforeValidator(_user(_name))]
-Rate = Annotated[str, BeforeValidator(_user(rate_text))]
-PruningRate = Annotated[str, BeforeValidator(_user(lambda value: value if value == BEST else rate_text(value)))]
-Length = Annotated[str, BeforeValidator(_user(_positive_duration))]
-Moment = Annotated[str, BeforeValidator(_user(_duration))]
-Number = Annotated[float, BeforeValidator(_number)]
-Density = Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)]
-Schedule = Annotated[dict[str, Any], _entry("schedules")]
-Model = Annotated[dict[str, Any], _entry("models")]
-Dataset = Annotated[str, _plugin("datasets")]
-Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
-Seed = Annotated[int, Field(ge=0)]
-Seeds = Annotated[list[list[Seed]], Field(min_length=1), AfterValidator(_user(_blocks))]
-TrainOn = Literal["holdout", "all"]
 
 
 class Strict(BaseModel):
@@ -135,7 +57,7 @@ class Strict(BaseModel):
         if isinstance(values, Mapping):
             for key in values:
                 if key not in cls.model_fields:
-                    raise _fail(options.unknown("The key", key, cls.model_fields))
+                    raise fail(options.unknown("The key", key, cls.model_fields))
         return values
 
 
@@ -168,7 +90,7 @@ class Training(Strict):
     def _rewind_before_the_end(self) -> Self:
         rewind, length = Duration.parse(self.rewind), Duration.parse(self.length)
         if rewind.unit == length.unit and rewind.count >= length.count:
-            raise _fail(
+            raise fail(
                 f"rewind is {self.rewind}, but the rewind point must lie before the last epoch (length: {self.length})."
             )
         return self
@@ -177,8 +99,8 @@ class Training(Strict):
 class Arm(Strict):
     """An optimiser with its rates; data set, model and training are the study's unless given here."""
 
-    optimizer: Annotated[dict[str, Any], _entry("optimizers")]
-    rates: Annotated[list[Rate], AfterValidator(_user(_distinct))] = []
+    optimizer: Optimizer
+    rates: Rates = []
     pruning_rate: PruningRate
     dataset: Dataset | None = None
     validation: Annotated[int, Field(ge=1)] | None = None
@@ -189,7 +111,7 @@ class Arm(Strict):
     @model_validator(mode="after")
     def _best_of_something(self) -> Self:
         if self.pruning_rate == BEST and not self.rates:
-            raise _fail("pruning_rate is 'best', but rates is empty: there is nothing to select from.")
+            raise fail("pruning_rate is 'best', but rates is empty: there is nothing to select from.")
         return self
 
 
@@ -211,7 +133,7 @@ class Dense(Strict):
 class InRun(Strict):
     """Pruning inside one run: at each moment of `at`, down to `density` at the last."""
 
-    at: Annotated[list[Length], Field(min_length=1)]
+    at: Moments
     density: Density
     schedule: Schedule
     schedule_after: Schedule
@@ -222,7 +144,7 @@ class InRun(Strict):
         if len({moment.unit for moment in moments}) > 1 or any(
             second.count <= first.count for first, second in pairwise(moments)
         ):
-            raise _fail(f"at is {self.at}, but the moments must be in one unit and ascending.")
+            raise fail(f"at is {self.at}, but the moments must be in one unit and ascending.")
         return self
 
 
@@ -233,7 +155,7 @@ class Recipe(Strict):
     """
 
     enabled: bool = True
-    criterion: Annotated[str, _plugin("criteria")]
+    criterion: Criterion
     scope: Literal["global", "layerwise"]
     restart: Literal["rewind", "random", "keep", "signs"] | None = None
     schedule_restart: Literal["rewind", "constant_last"] | None = None
@@ -249,17 +171,17 @@ class Recipe(Strict):
         given = {name for name in given if getattr(self, name) is not None}
         if self.in_run:
             if given:
-                raise _fail(f"{', '.join(sorted(given))} cannot stand beside in_run, which describes the whole recipe.")
+                raise fail(f"{', '.join(sorted(given))} cannot stand beside in_run, which describes the whole recipe.")
             return self
         missing = {"restart", "schedule_restart", "density"} - given
         if missing:
-            raise _fail(f"{', '.join(sorted(missing))} is missing (a recipe without in_run needs it).")
+            raise fail(f"{', '.join(sorted(missing))} is missing (a recipe without in_run needs it).")
         if ("rounds" in given) == ("rate" in given):
-            raise _fail("give either rounds or rate (the share pruned per round).")
+            raise fail("give either rounds or rate (the share pruned per round).")
         try:
             self.densities()
         except UserError as error:
-            raise _fail(str(error)) from error
+            raise fail(str(error)) from error
         return self
 
     def densities(self) -> list[float]:
@@ -270,36 +192,19 @@ class Recipe(Strict):
         return lottery.round_densities(self.density, rounds=self.rounds, rate=self.rate)
 
 
-@functools.cache
-def _measures(constant: str) -> list[str]:
-    return [name for name in plugins.names("measures") if plugins.constant("measures", name, constant)]
-
-
-def _measure(constant: str) -> Any:
-    def known(value: Any) -> str:
-        valid = _measures(constant)
-        if value not in valid:
-            raise UserError(options.unknown("The measure", value, valid))
-        return str(value)
-
-    return BeforeValidator(_user(known))
-
-
 class Measures(Strict):
     """Names of graph and weight measures, and the number of draws per null model."""
 
-    graph: Annotated[list[Annotated[str, _measure("GRAPHS")]], AfterValidator(_user(_distinct))] = []
-    weights: Annotated[list[Annotated[str, _measure("WEIGHTS")]], AfterValidator(_user(_distinct))] = []
+    graph: GraphMeasures = []
+    weights: WeightMeasures = []
     nulls: Annotated[int, Field(ge=0)] = 20
 
 
 class Figures(Strict):
     """Which figures, in which formats."""
 
-    names: Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator(_user(_distinct))] = []
-    formats: Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1), AfterValidator(_user(_distinct))] = [
-        "png"
-    ]
+    names: FigureNames = []
+    formats: Formats = ["png"]
 
 
 class Study(Strict):
@@ -316,19 +221,19 @@ class Study(Strict):
     prunable: Prunable
     recipes: dict[Name, Recipe] = {}
     measures: Measures = Measures()
-    tables: Annotated[list[Annotated[str, _plugin("tables")]], AfterValidator(_user(_distinct))] = []
+    tables: Tables = []
     figures: Figures = Figures()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.reference not in self.arms:
-            raise _fail(options.unknown("reference: the arm", self.reference, self.arms))
+            raise fail(options.unknown("reference: the arm", self.reference, self.arms))
         for name, arm in self.arms.items():
             training = self.training_of(name)
             dataset, validation = arm.dataset or self.dataset, arm.validation or self.validation
             count = plugins.constant("datasets", dataset, "TRAIN")
             if isinstance(count, int) and validation >= count:
-                raise _fail(
+                raise fail(
                     f"validation is {validation}, but {dataset} has {count} training images: none would be left to "
                     f"train on. Valid: 1 to {count - 1}."
                 )
@@ -336,7 +241,7 @@ class Study(Strict):
             for recipe, values in self.recipes.items():
                 last = Duration.parse(values.in_run.at[-1]) if values.in_run else None
                 if last and last.unit == length.unit and last.count > length.count:
-                    raise _fail(f"recipes.{recipe}.in_run.at ends at {last}, after the end of training ({length}).")
+                    raise fail(f"recipes.{recipe}.in_run.at ends at {last}, after the end of training ({length}).")
         return self
 
     def training_of(self, arm: str) -> Training:
@@ -344,7 +249,7 @@ class Study(Strict):
         try:
             return Training.model_validate({**self.training.model_dump(), **self.arms[arm].training})
         except ValidationError as error:
-            raise _fail(f"arms.{arm}.training: {_message(error)}") from error
+            raise fail(f"arms.{arm}.training: {_message(error)}") from error
 
 
 class Config(Strict):

@@ -55,7 +55,7 @@ def _text(annotation: ast.expr | None) -> str:
     return "" if annotation is None else ast.unparse(annotation).strip("'\"")
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """YAML reads 1e-6 as text; here it is a number."""
     if isinstance(value, str):
         try:
@@ -75,7 +75,7 @@ def _typed(value: Any, annotation: str) -> Any:
     if not wanted or any(kind not in simple for kind in wanted):
         return value
     for kind in wanted:
-        fitting = _number(value) if kind == "float" else value
+        fitting = as_number(value) if kind == "float" else value
         if type(fitting) is simple[kind]:
             return fitting
     raise TypeError(annotation)

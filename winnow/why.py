@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from winnow import provenance
-from winnow.plan import Job, Plan
+from winnow.jobs import Job
+from winnow.plan import Plan
 
 READS = "reads a job that reruns"
 

@@ -1,0 +1,141 @@
+"""Types of configuration values: names, rates, durations, seeds, plug-in entries; each checked, and told in words.
+
+A `UserError` from a check becomes pydantic's error, which knows the key path.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from winnow import options, plugins
+from winnow.duration import Duration
+from winnow.errors import UserError
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED = frozenset({"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks", "quick"})
+BEST = "best"
+
+
+def fail(message: str) -> PydanticCustomError:
+    return PydanticCustomError("winnow", "{message}", {"message": message})
+
+
+def rate_text(value: object) -> str:
+    """A learning rate in its one spelling: 2.2e-2, "0.0220" and 0.022 are all "0.022". UserError unless above 0."""
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number <= 0:
+        raise UserError(f"A learning rate must be a number above 0, not {value!r}.")
+    return format(number.normalize(), "f")
+
+
+def _user(function: Any) -> Any:
+    """A validator that turns UserError into pydantic's error, which knows the key path."""
+
+    def validator(value: Any) -> Any:
+        try:
+            return function(value)
+        except UserError as error:
+            raise fail(str(error)) from error
+
+    return validator
+
+
+def _duration(value: Any) -> str:
+    return str(Duration.parse(value))
+
+
+def _positive_duration(value: Any) -> str:
+    if Duration.parse(value).count == 0:
+        raise UserError(f"{value!r} is not valid here: at least 1ep or 1it.")
+    return _duration(value)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value) or value in RESERVED:
+        raise UserError(
+            f"{value!r} cannot be a name here. A name consists of a-z, 0-9 and _, starts with a letter and is not one "
+            f"of {', '.join(sorted(RESERVED))}."
+        )
+    return value
+
+
+def _plugin(kind: str) -> Any:
+    def known(value: Any) -> str:
+        plugins.path(kind, value)
+        return str(value)
+
+    return BeforeValidator(_user(known))
+
+
+def _entry(kind: str) -> Any:
+    def known(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise UserError(f"{value!r} must be a mapping with the key 'name' and the options of that plug-in.")
+        return options.check(kind, value)
+
+    return BeforeValidator(_user(known))
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    twice = [value for value, count in Counter(map(str, values)).items() if count > 1]
+    if twice:
+        raise UserError(f"{', '.join(twice)} stands there more than once.")
+    return values
+
+
+def _blocks(blocks: list[list[int]]) -> list[list[int]]:
+    if any(not block for block in blocks):
+        raise UserError("A seed block is empty; each inner list needs at least one seed.")
+    _distinct([seed for block in blocks for seed in block])
+    return [sorted(block) for block in blocks]
+
+
+@functools.cache
+def _measures(constant: str) -> list[str]:
+    return [name for name in plugins.names("measures") if plugins.constant("measures", name, constant)]
+
+
+def _measure(constant: str) -> Any:
+    def known(value: Any) -> str:
+        valid = _measures(constant)
+        if value not in valid:
+            raise UserError(options.unknown("The measure", value, valid))
+        return str(value)
+
+    return BeforeValidator(_user(known))
+
+
+Name = Annotated[str, BeforeValidator(_user(_name))]
+Rate = Annotated[str, BeforeValidator(_user(rate_text))]
+PruningRate = Annotated[str, BeforeValidator(_user(lambda value: value if value == BEST else rate_text(value)))]
+Length = Annotated[str, BeforeValidator(_user(_positive_duration))]
+Moment = Annotated[str, BeforeValidator(_user(_duration))]
+Number = Annotated[float, BeforeValidator(options.as_number)]
+Density = Annotated[float, BeforeValidator(options.as_number), Field(gt=0, lt=1)]
+Schedule = Annotated[dict[str, Any], _entry("schedules")]
+Model = Annotated[dict[str, Any], _entry("models")]
+Dataset = Annotated[str, _plugin("datasets")]
+Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
+Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[list[list[Seed]], Field(min_length=1), AfterValidator(_user(_blocks))]
+TrainOn = Literal["holdout", "all"]
+Optimizer = Annotated[dict[str, Any], _entry("optimizers")]
+Criterion = Annotated[str, _plugin("criteria")]
+Rates = Annotated[list[Rate], AfterValidator(_user(_distinct))]
+Moments = Annotated[list[Length], Field(min_length=1)]
+GraphMeasures = Annotated[list[Annotated[str, _measure("GRAPHS")]], AfterValidator(_user(_distinct))]
+WeightMeasures = Annotated[list[Annotated[str, _measure("WEIGHTS")]], AfterValidator(_user(_distinct))]
+Tables = Annotated[list[Annotated[str, _plugin("tables")]], AfterValidator(_user(_distinct))]
+FigureNames = Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator(_user(_distinct))]
+Formats = Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1), AfterValidator(_user(_distinct))]

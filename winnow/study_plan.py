@@ -1,0 +1,290 @@
+"""The jobs of one study, stage by stage: downloads, dense runs, selection, tickets, measures, tables, figures.
+
+Every job has a spec with only the values it needs, so a further seed block, rate or round adds jobs and changes nothing
+but joint tables and figures.
+"""
+
+from __future__ import annotations
+
+import functools
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from winnow import plugins
+from winnow.config import Recipe, Study, Training
+from winnow.fields import BEST
+from winnow.jobs import (
+    DATA_FILES,
+    DENSE_FILES,
+    GRAPH_FILES,
+    ROUND_FILES,
+    STATES,
+    WEIGHT_FILES,
+    Plugins,
+    RunFolder,
+    rate_name,
+    seeds_name,
+)
+
+if TYPE_CHECKING:
+    from winnow.plan import Plan
+
+_constant = functools.cache(plugins.constant)
+
+
+class StudyPlan:
+    """Adds the jobs of one study."""
+
+    def __init__(self, plan: Plan, name: str, study: Study) -> None:
+        self.plan, self.name, self.study = plan, name, study
+        self.folder = f"{plan.results}/{name}"
+        self.runs: list[RunFolder] = []
+
+    def build(self) -> None:
+        for arm in self.study.arms:
+            self._download(self._dataset(arm))
+            for rate, seeds in product(self.study.arms[arm].rates, self.study.sweep.seeds):
+                self._dense("sweep", arm, self.study.sweep.train_on, rate, seeds)
+            self._select(arm)
+            for seeds in self.study.dense.seeds:
+                self._dense("dense", arm, self.study.dense.train_on, self.study.arms[arm].pruning_rate, seeds)
+                for recipe, values in self.study.recipes.items():
+                    if values.enabled and values.in_run:
+                        self._prune_in_run(arm, recipe, values, seeds)
+                    elif values.enabled:
+                        self._prune(arm, recipe, values, seeds)
+        tables = [*self.study.tables]
+        for figure in self.study.figures.names:
+            tables.extend(_constant("figures", figure, "TABLES", ()))
+        for table in dict.fromkeys(tables):
+            self._table(table)
+        for figure, form in product(self.study.figures.names, self.study.figures.formats):
+            self._figure(figure, form)
+
+    def _dataset(self, arm: str) -> str:
+        return self.study.arms[arm].dataset or self.study.dataset
+
+    def _prunable(self, arm: str) -> list[str]:
+        return self.study.arms[arm].prunable or self.study.prunable
+
+    def _wildcards(self, arm: str, **others: str) -> dict[str, str]:
+        return {"study": self.name, "arm": arm, **others}
+
+    def _data(self, arm: str) -> list[str]:
+        return [f"results/data/{self._dataset(arm)}/{file}" for file in DATA_FILES]
+
+    def _best(self, arm: str, rate: str) -> list[str]:
+        return [f"{self.folder}/{arm}/best.json"] if rate == BEST else []
+
+    def _dense_folder(self, arm: str, train_on: str, rate: str, seeds: list[int]) -> str:
+        return f"{self.folder}/{arm}/dense/{train_on}/{rate_name(rate)}/{seeds_name(seeds)}"
+
+    def _tuned_folder(self, arm: str, seeds: list[int]) -> str:
+        return self._dense_folder(arm, self.study.dense.train_on, self.study.arms[arm].pruning_rate, seeds)
+
+    def _training(self, arm: str, train_on: str, rate: str, seeds: list[int], training: Training) -> dict[str, Any]:
+        """A TrainSpec."""
+        values = self.study.arms[arm]
+        return {
+            "dataset": self._dataset(arm),
+            "validation": values.validation or self.study.validation,
+            "train_on": train_on,
+            "model": values.model or self.study.model,
+            "optimizer": values.optimizer,
+            "lr": rate,
+            **training.model_dump(),
+            "seeds": seeds,
+            "device": self.plan.config.execution.device,
+            "threads": self.plan.config.execution.threads,
+        }
+
+    def _plugins(self, spec: dict[str, Any], *schedules: dict[str, Any] | None) -> Plugins:
+        """The plug-ins that a training job with this TrainSpec loads."""
+        named = [schedule["name"] for schedule in (spec["schedule"], *schedules) if schedule]
+        return (
+            ("datasets", spec["dataset"]),
+            ("models", spec["model"]["name"]),
+            ("optimizers", spec["optimizer"]["name"]),
+            *(("schedules", name) for name in dict.fromkeys(named)),
+        )
+
+    def _download(self, dataset: str) -> None:
+        outputs = [f"results/data/{dataset}/{file}" for file in DATA_FILES]
+        self.plan.add("download", {"dataset": dataset}, {}, outputs, {"dataset": dataset}, {})
+
+    def _dense(self, group: str, arm: str, train_on: str, rate: str, seeds: list[int]) -> None:
+        folder = self._dense_folder(arm, train_on, rate, seeds)
+        spec = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
+        wildcards = self._wildcards(arm, train_on=train_on, rate=rate_name(rate), seeds=seeds_name(seeds))
+        self.plan.add(
+            "dense",
+            wildcards,
+            {"data": self._data(arm), "best": self._best(arm, rate)},
+            [f"{folder}/{file}" for file in DENSE_FILES],
+            spec,
+            self.plan.sources("train_dense", self._plugins(spec)),
+        )
+        self.runs.append(RunFolder(group, arm, "dense", 0, train_on, rate_name(rate), seeds, folder))
+        if group == "dense":
+            self._measure("measure_dense", wildcards, arm, folder, folder, STATES, WEIGHT_FILES)
+
+    def _select(self, arm: str) -> None:
+        candidates: dict[str, list[str]] = {}
+        for run in self.runs:
+            if run.group == "sweep" and run.arm == arm:
+                candidates.setdefault(run.rate.removeprefix("lr"), []).append(run.folder)
+        if candidates:
+            self.plan.add(
+                "select",
+                self._wildcards(arm),
+                {"metrics": [f"{folder}/metrics.csv" for folders in candidates.values() for folder in folders]},
+                [f"{self.folder}/{arm}/best.json"],
+                {
+                    "last": self.study.sweep.last,
+                    "candidates": [{"lr": lr, "folders": folders} for lr, folders in candidates.items()],
+                },
+                self.plan.sources("select_rate", ()),
+            )
+
+    def _measure(
+        self,
+        rule: str,
+        wildcards: dict[str, str],
+        arm: str,
+        folder: str,
+        dense: str,
+        states: tuple[str, ...],
+        outputs: tuple[str, ...],
+    ) -> None:
+        graph = self.study.measures.graph if rule == "measure" else []
+        weights = self.study.measures.weights
+        self.plan.add(
+            rule,
+            wildcards,
+            {
+                "run": [f"{folder}/{file}" for file in states],
+                "dense": [f"{dense}/{file}" for file in STATES] if dense != folder else [],
+            },
+            [f"{folder}/{file}" for file in outputs],
+            {
+                "graph": graph,
+                "weights": weights,
+                "nulls": self.study.measures.nulls if graph else 0,
+                "prunable": self._prunable(arm),
+            },
+            self.plan.sources("measure", tuple(("measures", name) for name in dict.fromkeys([*graph, *weights]))),
+        )
+
+    def _ticket(self, rule: str, arm: str, recipe: str, seeds: list[int], number: int, **job: Any) -> str:
+        """A round or an in-run recipe, its edge list and its measures; the folder."""
+        folder = f"{self.folder}/{arm}/{recipe}/{seeds_name(seeds)}/round{number}"
+        wildcards = self._wildcards(arm, recipe=recipe, seeds=seeds_name(seeds), round=str(number))
+        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        job["inputs"] = {"data": self._data(arm), **job["inputs"], "best": self._best(arm, rate)}
+        self.plan.add(rule, wildcards, outputs=[f"{folder}/{file}" for file in ROUND_FILES], **job)
+        self.plan.add(
+            "export_edges",
+            wildcards,
+            {"run": [f"{folder}/mask.safetensors", f"{folder}/final.safetensors"]},
+            [f"{folder}/edges.csv.gz"],
+            {},
+            self.plan.sources("export_edges", ()),
+        )
+        states, outputs = ("mask.safetensors", "final.safetensors"), (*GRAPH_FILES, *WEIGHT_FILES)
+        self._measure("measure", wildcards, arm, folder, self._tuned_folder(arm, seeds), states, outputs)
+        group = "rounds" if rule == "prune" else "in_run"
+        self.runs.append(RunFolder(group, arm, recipe, number, train_on, rate_name(rate), seeds, folder))
+        return folder
+
+    def _prune(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
+        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
+        used = (*self._plugins(training, values.schedule), ("criteria", values.criterion))
+        dense = self._tuned_folder(arm, seeds)
+        previous = [f"{dense}/final.safetensors"]
+        for number, density in enumerate(values.densities(), start=1):
+            folder = self._ticket(
+                "prune",
+                arm,
+                recipe,
+                seeds,
+                number,
+                inputs={"dense": [f"{dense}/{file}" for file in STATES], "previous": previous},
+                spec={
+                    "training": training,
+                    "recipe": {
+                        "criterion": values.criterion,
+                        "scope": values.scope,
+                        "restart": values.restart,
+                        "schedule_restart": values.schedule_restart,
+                        "schedule": values.schedule,
+                    },
+                    "prunable": self._prunable(arm),
+                    "round": number,
+                    "density": density,
+                },
+                sources=self.plan.sources("prune", used),
+            )
+            previous = [f"{folder}/mask.safetensors", f"{folder}/final.safetensors"]
+
+    def _prune_in_run(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
+        assert values.in_run is not None
+        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        schedule, after = values.in_run.schedule, values.in_run.schedule_after
+        training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm)) | {"schedule": schedule}
+        used = (*self._plugins(training, after), ("criteria", values.criterion))
+        self._ticket(
+            "prune_in_run",
+            arm,
+            recipe,
+            seeds,
+            1,
+            inputs={},
+            spec={
+                "training": training,
+                "recipe": {"criterion": values.criterion, "scope": values.scope},
+                "prunable": self._prunable(arm),
+                "in_run": {"at": values.in_run.at, "densities": values.densities(), "schedule_after": after},
+            },
+            sources=self.plan.sources("prune_in_run", used),
+        )
+
+    def _table(self, table: str) -> None:
+        groups = _constant("tables", table, "GROUPS", ())
+        files = _constant("tables", table, "FILES", ())
+        runs = [run for run in self.runs if run.group in groups]
+        paths = [f"{run.folder}/{file}" for run in runs for file in files]
+        arms = dict.fromkeys(run.arm for run in runs)
+        with_best = _constant("tables", table, "BEST", False)
+        best = [
+            f"{self.folder}/{arm}/best.json" for arm in arms if with_best or self._best(arm, self._rate_of(runs, arm))
+        ]
+        used = {run.recipe for run in runs}
+        self.plan.add(
+            "table",
+            {"study": self.name, "table": table},
+            {"runs": [path for path in paths if path in self.plan.maker], "best": best},
+            [f"{self.folder}/tables/{table}.csv"],
+            {
+                "runs": [vars(run) for run in runs],
+                "reference": self.study.reference,
+                "last": self.study.sweep.last,
+                "recipes": {k: {"criterion": v.criterion} for k, v in self.study.recipes.items() if k in used},
+            },
+            self.plan.sources("make_table", (("tables", table),)),
+        )
+
+    @staticmethod
+    def _rate_of(runs: list[RunFolder], arm: str) -> str:
+        return BEST if any(run.arm == arm and run.rate == BEST for run in runs) else ""
+
+    def _figure(self, figure: str, form: str) -> None:
+        tables = _constant("figures", figure, "TABLES", ())
+        self.plan.add(
+            "figure",
+            {"study": self.name, "figure": figure, "format": form},
+            {"tables": [f"{self.folder}/tables/{table}.csv" for table in tables]},
+            [f"{self.folder}/figures/{figure}.{form}"],
+            {},
+            self.plan.sources("draw", (("figures", figure),)),
+        )
