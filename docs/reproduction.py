@@ -57,7 +57,10 @@ def published(study: Path) -> str:
         if not found:
             lines.append((label, f"{accuracy:.2f}", "not run", "", "", "", ""))
             continue
-        measured, mean5 = percent([r["test_accuracy"] for r in found]), percent([r["test_accuracy_mean5"] for r in found])
+        measured, mean5 = (
+            percent([r["test_accuracy"] for r in found]),
+            percent([r["test_accuracy_mean5"] for r in found]),
+        )
         reported = f"{accuracy:.2f}" + (f" (last five {last_five:.2f})" if last_five else "")
         difference = f"{float(measured) - accuracy:+.2f}" if measured != "diverged" else ""
         density = f"{float(found[0]['density']):.3f}"
@@ -78,7 +81,9 @@ def rounds(study: Path) -> str:
         mine = [r for r in found if (r["arm"], r["recipe"], r["round"]) == (arm, recipe, number)]
         last, mean5 = percent([r["test_accuracy"] for r in mine]), percent([r["test_accuracy_mean5"] for r in mine])
         against = f"{float(last) - float(dense[arm]):+.2f}" if "diverged" not in (last, dense[arm]) else ""
-        lines.append((f"{arm} {recipe}", number, f"{float(mine[0]['density']):.3f}", last, mean5, against, str(len(mine))))
+        lines.append(
+            (f"{arm} {recipe}", number, f"{float(mine[0]['density']):.3f}", last, mean5, against, str(len(mine)))
+        )
     header = ("arm and recipe", "round", "density", "last epoch", "last five", "against our dense run", "seeds")
     return table(header, lines)
 
