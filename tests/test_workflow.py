@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,10 @@ PLUGINS = {
     "figures/graphs.py": "TABLES = ('graph', 'summary')\n",
 }
 # The stand-in for every program. A training that the store does not hold is a line in trainings.log. By the folder
-# `orders` a test can tell it to fail (fail-<program>) or to edit a source while it runs (edit-<program>: that source).
+# `orders` a test can tell it to fail (fail-<program>), to edit a source while it runs (edit-<program>: that source), or
+# to wait for the removal of `waiting` (wait-<program>).
 PROGRAM = """
-import argparse, hashlib, json, os, sys
+import argparse, hashlib, json, os, sys, time
 from pathlib import Path
 from winnow import cli, provenance
 from winnow.errors import UserError
@@ -74,6 +76,10 @@ def main():
             source = Path(order.read_text())
             source.write_text(source.read_text() + "EDITED = 1\\n")
             order.unlink()
+        elif order.name.startswith("wait-"):
+            order.rename("orders/waiting")
+            while Path("orders/waiting").exists():
+                time.sleep(0.02)
         elif order.read_text() in args.out:
             raise UserError("ordered to fail")
     out = Path(args.out)
@@ -405,6 +411,29 @@ def test_a_source_edited_before_its_job_starts(tree: Tree) -> None:
     assert refused.returncode == 1
     assert "winnow/criteria/magnitude.py was edited after" in refused.stdout + refused.stderr
     assert tree.run(ticket) == {"Pruning and training toy/eg halves, seeds0-1, round 1"}
+
+
+def test_recovery_after_a_killed_snakemake(tree: Tree) -> None:
+    """As documented: --unlock, then the same command; the orphan may still be running or not."""
+    tree.append("winnow/figures/accuracy.py", "X = 1\n")
+    tree.write("orders/wait-draw", "")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    running = subprocess.Popen(command, cwd=tree.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waiting = tree.path / "orders/waiting"
+    deadline = time.monotonic() + 60
+    while not waiting.exists():
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    refused = tree.snakemake()
+    assert refused.returncode == 1
+    assert "--unlock" in refused.stdout + refused.stderr
+    waiting.unlink()  # the orphan ends
+    assert tree.snakemake("--unlock").returncode == 0
+    assert tree.run() == {"Drawing accuracy.png of toy"}
+    assert tree.stale() == set()
 
 
 def test_a_preset_beside_full_results(tree: Tree) -> None:

@@ -20,7 +20,7 @@ from winnow.duration import Duration
 from winnow.errors import UserError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED = frozenset({"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks", "quick"})
+RESERVED = frozenset({"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks", "quick", "gpu"})
 BEST = "best"
 
 
