@@ -231,13 +231,13 @@ class Study:
 
     def overlap(self) -> Iterable[dict[str, Any]]:
         tickets = list(self.stages(dense=False))
-        for a in tickets:
-            for b in tickets:
+        for i, a in enumerate(tickets):
+            for j, b in enumerate(tickets):
                 differ = [k for k in ("arm", "recipe", "round", "seed") if a[k] != b[k]]
                 kind = {"arm": "arms", "seed": "seeds", "round": "rounds"}.get(differ[0] if len(differ) == 1 else "")
                 if differ and set(differ) <= {"recipe", "round"} and b["recipe"] == "magnitude_init":
                     kind = "initial" if a["density"] == b["density"] else None
-                if kind is None or (kind != "initial" and list(a.values()) > list(b.values())):
+                if kind is None or (kind != "initial" and i > j):
                     continue
                 if kind == "rounds" and b["round"] != a["round"] + 1:
                     continue

@@ -90,8 +90,9 @@ def nothing(text: str = "no data to show") -> Figure:
 def say(axes: Axes, text: str) -> None:
     """Write in the middle of empty axes."""
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=GREY)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    # Not set_xticks([]): axes that share theirs with these would lose them, too.
+    axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+    axes.set_xlabel("")
     axes.grid(False)
 
 

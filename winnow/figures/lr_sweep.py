@@ -29,7 +29,8 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         axis.set_visible(False)
     for i, arm in enumerate(arms):
         pair = list(axes[2 * (i // across) : 2 * (i // across) + 2, i % across])
-        _arm(pair, table[table["arm"] == arm], style.colours(arms)[arm])
+        # Narrower panels have room for fewer tick labels.
+        _arm(pair, table[table["arm"] == arm], style.colours(arms)[arm], max(0.09, 0.052 * across))
         pair[0].set_title(style.label(arm))
         if i % across == 0:
             pair[0].set_ylabel("validation loss, nats")
@@ -44,7 +45,7 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     return figure
 
 
-def _arm(pair: Sequence[Axes], mine: pandas.DataFrame, colour: str) -> None:
+def _arm(pair: Sequence[Axes], mine: pandas.DataFrame, colour: str, gap: float) -> None:
     loss, accuracy = pair
     alive = mine[mine["diverged_step"].isna()]
     rates = sorted(set(mine["rate"]))
@@ -57,7 +58,7 @@ def _arm(pair: Sequence[Axes], mine: pandas.DataFrame, colour: str) -> None:
         for rate in chosen:
             axis.axvline(rate, color=style.GREY, linewidth=4, alpha=0.3, zorder=0)
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(FixedLocator(style.thin(rates, 0.09, must=chosen)))
+        axis.xaxis.set_major_locator(FixedLocator(style.thin(rates, gap, must=chosen)))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_xlim(rates[0] / 1.08, rates[-1] * 1.08)

@@ -55,15 +55,18 @@ def _arm(axis: Axes, rows: pandas.DataFrame, measure: str, colour: str, marker: 
     if measure == "sigma":
         for null, lines in rows.groupby("null", sort=False):
             line = NULLS.get(str(null), ("", "-"))[1]
-            style.spread(axis, lines, "percent", "value", colour, marker=marker, line=line)
+            filled = null != "degrees"
+            style.spread(axis, lines, "percent", "value", colour, marker=marker, line=line, filled=filled)
         return
     # The measured value stands beside every null model: take it once per seed.
     once = rows.drop_duplicates(["round", "seed"])
     style.spread(axis, once, "percent", "value", colour, marker=marker)
     for null, (_, line) in NULLS.items():
         means = rows[rows["null"] == null].groupby("percent")[["null_mean", "null_sd"]].mean()
-        if len(means):
-            one = "_" if len(means) == 1 else None
-            axis.plot(means.index, means["null_mean"], color=colour, linestyle=line, linewidth=0.9, marker=one)
+        if len(means) == 1:  # a line needs two ends
+            at, mean = float(means.index[0]), float(means["null_mean"].iloc[0])
+            axis.plot([0.9 * at, 1.1 * at], [mean, mean], color=colour, linestyle=line, linewidth=0.9)
+        elif len(means):
+            axis.plot(means.index, means["null_mean"], color=colour, linestyle=line, linewidth=0.9)
             low, high = means["null_mean"] - means["null_sd"], means["null_mean"] + means["null_sd"]
             axis.fill_between(means.index, low, high, color=colour, alpha=0.1, linewidth=0)
