@@ -116,3 +116,13 @@ def test_files_linked_into_results_cost_the_store_nothing(tmp_path: Path) -> Non
         before = store.size(tmp_path / "s")
         entry.link(["final.safetensors"], tmp_path / "out")
     assert store.size(tmp_path / "s") < before
+
+
+def test_no_two_outputs_are_links_to_the_same_file(tmp_path: Path) -> None:
+    with store.locked(tmp_path / "s", "k") as entry:
+        entry.finish(fill)
+        for out in ("a", "b", "a"):
+            entry.link(["metrics.csv"], tmp_path / out)
+        assert not (tmp_path / "a/metrics.csv").samefile(tmp_path / "b/metrics.csv")
+        assert (tmp_path / "a/metrics.csv").samefile(entry.folder / "metrics.csv")
+        assert (tmp_path / "b/metrics.csv").read_bytes() == b"seed\n0\n"

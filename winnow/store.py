@@ -83,17 +83,24 @@ class Entry:
             return None
 
     def link(self, names: list[str], out: Path) -> None:
-        """Put the files into `out` (hard links where possible), each replacing atomically, with the time of now."""
+        """Put the files into `out`, with the time of now. An output is whole or not there.
+
+        Hard links where possible, but never two to the same file: linking one output would make the other newer, too.
+        """
         out.mkdir(parents=True, exist_ok=True)
         for name in names:
             temporary = out / f".{name}.{os.getpid()}.tmp"
             temporary.unlink(missing_ok=True)
+            source, mine = self.folder / name, out / name
+            mine.unlink(missing_ok=True)
             try:
-                os.link(self.folder / name, temporary)
+                if source.stat().st_nlink > 1:
+                    raise OSError("another output is a link to this file")
+                os.link(source, temporary)
             except OSError:
-                io.write_bytes(temporary, (self.folder / name).read_bytes())
+                io.write_bytes(temporary, source.read_bytes())
             os.utime(temporary)
-            os.replace(temporary, out / name)
+            os.replace(temporary, mine)
 
 
 @contextlib.contextmanager
