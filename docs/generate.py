@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from winnow import config  # noqa: E402
+from winnow import config, fields  # noqa: E402
 from winnow.plan import Plan  # noqa: E402
 from winnow.schemas import SCHEMAS  # noqa: E402
 
@@ -31,13 +31,13 @@ FILES = ("README.md", "docs/files.md")
 REGION = re.compile(r"<!-- begin (?P<name>\S+) -->.*?<!-- end -->", re.DOTALL)
 # Types that config.py checks with a function: how a reader should understand them.
 KNOWN = (
-    (config.Length, "duration"),
-    (config.Moment, "duration, may be 0"),
-    (config.Rate, "number > 0"),
-    (config.PruningRate, "number > 0, or `best`"),
-    (config.Density, "number > 0, < 1"),
-    (config.Number, "number"),
-    (config.Seeds, "lists of whole numbers"),
+    (fields.Length, "duration"),
+    (fields.Moment, "duration, may be 0"),
+    (fields.Rate, "number > 0"),
+    (fields.PruningRate, "number > 0, or `best`"),
+    (fields.Density, "number > 0, < 1"),
+    (fields.Number, "number"),
+    (fields.Seeds, "lists of whole numbers"),
 )
 PLAIN = {str: "text", int: "whole number", bool: "true or false", float: "number", dict: "mapping"}
 

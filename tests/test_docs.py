@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,12 @@ def test_readme_names_targets_that_exist() -> None:
     targets = re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
     assert len(targets) >= 6
     assert [name for name in targets if not re.search(rf"^\s*rule {name}:", rules, re.MULTILINE)] == []
+
+
+def test_readme_lists_every_preset_with_its_results() -> None:
+    listed = set(re.findall(r"^\| `(presets/\w+\.yaml)` \|.*\| `(.+)/` \|$", README, re.MULTILINE))
+    presets = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "presets").glob("*.yaml")}
+    assert listed == {(f"presets/{path.name}", values["pathvars"]["results"]) for path, values in presets.items()}
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda p: p.name)
