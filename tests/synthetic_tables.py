@@ -273,6 +273,8 @@ class Study:
     def samples(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float]]:
         """(leading columns, state, part, weights, smallest kept magnitude): of normal draws, the second arm skewed."""
         for row in self.stages():
+            if row["recipe"] not in ("dense", "magnitude_global_rewind"):
+                continue
             for state in ("init", "rewind", "final") if row["recipe"] == "dense" else ("final",):
                 for part in (*PARTS, "input1", "input2", "all"):
                     weights = self.random.normal(0, 1 / 16, self.weights_per_part)
