@@ -38,6 +38,6 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         axis.tick_params(labelbottom=last)
         if i % across == 0:
             axis.set_ylabel("flipped signs, % of kept")
-    axes[0, 0].set_ylim(bottom=min(0.0, -0.02 * 100 * table["value"].max()))
+    axes[0, 0].set_ylim(bottom=-0.04 * axes[0, 0].get_ylim()[1])  # markers at zero stay whole
     style.legend(figure, style.arm_handles(arms))
     return figure
