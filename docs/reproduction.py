@@ -1,6 +1,7 @@
 """Writes the measured numbers of docs/reproduction.md from the tables of an actual run, so that none is typed in.
 
-    python docs/reproduction.py results            # or the results folder of a preset
+    python docs/reproduction.py results                    # or the results folder of a preset
+    python docs/reproduction.py results sweep              # one part only
 
 A generated part stands between `<!-- begin NAME -->` and `<!-- end -->`; the text around it is written by hand.
 """
@@ -117,12 +118,15 @@ PARTS = {"published": published, "rounds": rounds, "sweep": sweep, "provenance":
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    study = Path(sys.argv[1]) / "gd_vs_eg"
-    text = PAGE.read_text(encoding="utf-8")
-    page = REGION.sub(lambda m: f"<!-- begin {m['name']} -->\n\n{PARTS[m['name']](study)}\n\n<!-- end -->", text)
-    PAGE.write_text(page, encoding="utf-8")
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(PARTS):
+        sys.exit(f"{__doc__}\nParts: {', '.join(PARTS)}")
+    study, wanted = Path(sys.argv[1]) / "gd_vs_eg", sys.argv[2:] or list(PARTS)
+
+    def part(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- begin {name} -->\n\n{PARTS[name](study)}\n\n<!-- end -->" if name in wanted else match[0]
+
+    PAGE.write_text(REGION.sub(part, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
