@@ -15,6 +15,7 @@ from synthetic_tables import Study
 
 from winnow import io, plugins
 from winnow.errors import UserError
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 from winnow.figures.weight_fits import fitted
 from winnow.schemas import SCHEMAS
@@ -129,7 +130,7 @@ def test_every_seed_is_shown_up_to_three():
 
         figure, axes = style.panels(1, 1)
         rows = pandas.DataFrame({"x": [1.0] * seeds + [2.0] * seeds, "y": np.arange(2.0 * seeds)})
-        style.spread(axes[0, 0], rows, "x", "y", "black")
+        marks.spread(axes[0, 0], rows, "x", "y", "black")
         return sum(len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == ".")
 
     assert [dots(1), dots(2), dots(3), dots(4)] == [0, 4, 6, 0]
@@ -140,7 +141,7 @@ def test_spread_shows_mean_and_interval():
 
     _, axes = style.panels(1, 1)
     rows = pandas.DataFrame({"x": [1.0, 1.0, 1.0, 2.0, 2.0, 2.0], "y": [1.0, 2.0, 3.0, 5.0, 5.0, 5.0]})
-    style.spread(axes[0, 0], rows, "x", "y", "black", scale=100)
+    marks.spread(axes[0, 0], rows, "x", "y", "black", scale=100)
     assert axes[0, 0].lines[0].get_ydata().tolist() == [200.0, 500.0]
     bar = axes[0, 0].collections[0].get_segments()[0]
     assert bar[:, 1].tolist() == pytest.approx([200 - 248.4138, 200 + 248.4138], abs=1e-3)
@@ -148,7 +149,7 @@ def test_spread_shows_mean_and_interval():
 
 def test_density_axis_runs_from_dense_to_sparse():
     _, axes = style.panels(1, 1)
-    style.density_axis(axes[0, 0], [1.0, 0.5, 0.2])
+    marks.density_axis(axes[0, 0], [1.0, 0.5, 0.2])
     left, right = axes[0, 0].get_xlim()
     assert left > 100 > 20 > right
     assert axes[0, 0].get_xticks().tolist() == [20.0, 50.0, 100.0]
@@ -156,9 +157,9 @@ def test_density_axis_runs_from_dense_to_sparse():
 
 def test_thin_keeps_ends_and_gaps():
     values = [1.0, 1.01, 1.5, 9.9, 10.0]
-    assert style.thin(values, 0.1) == [1.0, 1.5, 10.0]
-    assert style.thin([], 0.1) == []
-    assert style.thin([2.0], 0.1) == [2.0]
+    assert marks.thin(values, 0.1) == [1.0, 1.5, 10.0]
+    assert marks.thin([], 0.1) == []
+    assert marks.thin([2.0], 0.1) == [2.0]
 
 
 def test_main_recipe_is_the_one_with_most_rounds(study):

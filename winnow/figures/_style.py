@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from winnow import io
 from winnow.errors import UserError
@@ -29,7 +28,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
 GREY = "#595959"
-KEPT = "kept share of prunable weights, %"
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
@@ -124,73 +122,6 @@ def part_label(part: str) -> str:
     return f"{match[1]} {match[2]}" if match else {"whole": "whole network", "all": "all prunable"}.get(part, part)
 
 
-def density_axis(axes: Axes, densities: Iterable[float], text: str = KEPT) -> None:
-    """Logarithmic x axis in percent that runs from dense (left) to sparse, with ticks at the trained densities."""
-    percents = sorted({100 * float(d) for d in densities})
-    axes.set_xscale("log")
-    ticks = thin(percents, 0.115)
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    if percents:
-        margin = 1.08 if percents[-1] / percents[0] > 1.2 else 1.3
-        axes.set_xlim(percents[-1] * margin, percents[0] / margin)
-    axes.set_xlabel(text)
-
-
-def thin(values: Sequence[float], gap: float, must: Iterable[float] = ()) -> list[float]:
-    """Those of ascending positive values that keep `gap` of the logarithmic range from all others kept.
-
-    The largest, the smallest and those in `must` always stay.
-    """
-    if not values:
-        return []
-    span = max(float(np.log(values[-1] / values[0])), 1e-9)
-    kept = [values[0], values[-1], *must]
-    for value in reversed(values):
-        if all(abs(np.log(value / other)) > gap * span for other in kept):
-            kept.append(value)
-    return sorted(set(kept))
-
-
-def spread(
-    axes: Axes,
-    points: pandas.DataFrame,
-    x: str,
-    y: str,
-    colour: str,
-    *,
-    marker: str = "o",
-    line: Any = "-",
-    filled: bool = True,
-    scale: float = 1.0,
-    dodge: float = 1.0,
-    interval: bool = True,
-) -> None:
-    """Mean over seeds against x, with its 95 % interval as a bar (n >= 2) and every seed's point (2 <= n <= 3).
-
-    `scale` multiplies y, `dodge` multiplies x (to set lines beside each other on a logarithmic axis). interval=False:
-    for values that are not independent.
-    """
-    from winnow.statistics import estimate
-
-    points = points.dropna(subset=[y])
-    if points.empty:
-        return
-    groups = [(float(str(at)) * dodge, group[y].to_numpy(dtype=float) * scale) for at, group in points.groupby(x)]
-    at = np.array([position for position, _ in groups])
-    found = [estimate(values.tolist()) for _, values in groups]
-    mean = np.array([one.mean for one in found], dtype=float)
-    half = np.array([np.nan if one.high is None else one.high - (one.mean or 0.0) for one in found])
-    face = colour if filled else "white"
-    axes.plot(at, mean, color=colour, linestyle=line, marker=marker, markerfacecolor=face, zorder=3)
-    if interval and np.isfinite(half).any():
-        axes.errorbar(at, mean, half, fmt="none", ecolor=colour, elinewidth=0.7, capsize=1.8, capthick=0.7, zorder=2)
-    for position, values in groups:
-        if 2 <= len(values) <= 3:
-            axes.plot(np.full(len(values), position), values, ".", color=colour, markersize=2.5, alpha=0.8, zorder=4)
-
-
 def legend(figure: Figure, handles: Sequence[Any], columns: int | None = None) -> None:
     """One legend for the figure, above the axes, where it covers no data."""
     if handles:
@@ -206,34 +137,6 @@ def arm_handles(arms: Sequence[str], **options: Any) -> list[Line2D]:
     """Legend entries of the arms."""
     colour, marker = colours(arms), markers(arms)
     return [handle(label(arm), colour[arm], marker=marker[arm], **options) for arm in arms]
-
-
-def crosses(axes: Axes, positions: Sequence[float], colour: str, text: str = "diverged") -> None:
-    """Mark diverged lanes by crosses at the lower edge, labelled once (or, without text, by the figure's legend)."""
-    if len(positions) == 0:
-        return
-    transform = axes.get_xaxis_transform()
-    axes.plot(
-        positions,
-        np.full(len(positions), 0.04),
-        "x",
-        color=colour,
-        markersize=5,
-        markeredgewidth=1.3,
-        transform=transform,
-        clip_on=False,
-        zorder=5,
-    )
-    axes.annotate(
-        text,
-        (float(np.mean(positions)), 0.04),
-        xycoords=transform,
-        xytext=(0, 5),
-        textcoords="offset points",
-        ha="center",
-        color=colour,
-        fontsize=6.5,
-    )
 
 
 def main_recipe(table: pandas.DataFrame) -> str | None:

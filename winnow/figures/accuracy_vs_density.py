@@ -8,6 +8,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("rounds", "summary")
@@ -27,7 +28,7 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     if with_pairs:
         _differences(axes[0, 1], summary, arms, recipes)
     for axis in axes.flat:
-        style.density_axis(axis, table["density"])
+        marks.density_axis(axis, table["density"])
     entries = [style.handle(style.label(arm), style.colours(arms)[arm]) for arm in arms]
     entries += [style.handle(style.label(r), linestyle=_line(i), marker=_marker(i)) for i, r in enumerate(recipes)]
     if table["diverged_step"].notna().any():
@@ -65,9 +66,9 @@ def _accuracies(axis: Axes, table: pandas.DataFrame, arms: list[str], recipes: l
             alive = _points(mine[mine["diverged_step"].isna()], recipe, i == 0)
             look = {"line": _line(i), "marker": _marker(i), "filled": i == 0}
             dodge = 1 + STEP * (i * len(arms) + k - middle)
-            style.spread(axis, alive, "percent", "test_accuracy", colour, scale=100, dodge=dodge, **look)
+            marks.spread(axis, alive, "percent", "test_accuracy", colour, scale=100, dodge=dodge, **look)
         dead = mine[mine["diverged_step"].notna()]
-        style.crosses(axis, sorted(set(dead["percent"] * (1 + 3 * STEP * (k - (len(arms) - 1) / 2)))), colour, "")
+        marks.crosses(axis, sorted(set(dead["percent"] * (1 + 3 * STEP * (k - (len(arms) - 1) / 2)))), colour, "")
     axis.set_ylabel("test accuracy at the last epoch, %")
 
 

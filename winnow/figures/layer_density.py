@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas
 from matplotlib.figure import Figure
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("layers",)
@@ -27,10 +28,10 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         for i, tensor in enumerate(tensors):
             rows = table[(table["arm"] == arm) & (table["tensor"] == tensor)]
             marker, line = style.MARKERS[i % len(style.MARKERS)], "--" if "ih" in tensor else "-"
-            style.spread(
+            marks.spread(
                 axis, rows, "percent", "layer_density", SHADES[i % len(SHADES)], marker=marker, line=line, scale=100
             )
-        style.density_axis(axis, table["density"], "kept share of all prunable weights, %")
+        marks.density_axis(axis, table["density"], "kept share of all prunable weights, %")
         axis.set_title(style.label(arm))
     axes[0, 0].set_ylabel("kept share of the tensor, %")
     axes[0, 0].set_ylim(bottom=0)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("lr_sweep",)
@@ -50,19 +51,19 @@ def _arm(pair: Sequence[Axes], mine: pandas.DataFrame, colour: str, gap: float) 
     alive = mine[mine["diverged_step"].isna()]
     rates = sorted(set(mine["rate"]))
     chosen = sorted(set(mine.loc[mine["selected"], "rate"]))
-    style.spread(loss, alive, "rate", "selection_loss", colour)
-    style.spread(accuracy, alive, "rate", "validation_accuracy", colour, line="--", scale=100)
-    style.spread(accuracy, alive, "rate", "test_accuracy_mean5", colour, line=":", filled=False, scale=100)
+    marks.spread(loss, alive, "rate", "selection_loss", colour)
+    marks.spread(accuracy, alive, "rate", "validation_accuracy", colour, line="--", scale=100)
+    marks.spread(accuracy, alive, "rate", "test_accuracy_mean5", colour, line=":", filled=False, scale=100)
     for axis in pair:
         axis.set_visible(True)
         for rate in chosen:
             axis.axvline(rate, color=style.GREY, linewidth=4, alpha=0.3, zorder=0)
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(FixedLocator(style.thin(rates, gap, must=chosen)))
+        axis.xaxis.set_major_locator(FixedLocator(marks.thin(rates, gap, must=chosen)))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_xlim(rates[0] / 1.08, rates[-1] * 1.08)
         axis.margins(y=0.15)
-        style.crosses(axis, sorted(set(mine.loc[mine["diverged_step"].notna(), "rate"])), colour)
+        marks.crosses(axis, sorted(set(mine.loc[mine["diverged_step"].notna(), "rate"])), colour)
     loss.tick_params(labelbottom=False)
     accuracy.set_xlabel("learning rate")

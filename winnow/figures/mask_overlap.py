@@ -6,6 +6,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("overlap",)
@@ -50,7 +51,7 @@ def _by_round(axis: Axes, rows: pandas.DataFrame, arms: list[str]) -> None:
         colour, marker = (style.colours(arms)[a], style.markers(arms)[a]) if a == b else (style.GREY, "o")
         # Pairs of seeds share seeds: not independent, so no interval.
         alone = bool((pair["seed_a"] == pair["seed_b"]).all())
-        style.spread(axis, pair, "round_b", "jaccard", colour, marker=marker, interval=alone)
+        marks.spread(axis, pair, "round_b", "jaccard", colour, marker=marker, interval=alone)
         expected = pair.groupby("round_b")["chance"].mean()
         axis.plot(expected.index, expected, ":", color=colour, marker="_" if len(expected) == 1 else None)
     axis.set_xticks(sorted(set(rows["round_b"])))
@@ -65,7 +66,7 @@ def _by_tensor(axis: Axes, rows: pandas.DataFrame, arms: list[str]) -> None:
             here = mine[mine["part"] == part].assign(at=at + shift)
             if len(here):
                 colour, marker = style.colours(arms)[arm], style.markers(arms)[arm]
-                style.spread(axis, here, "at", "jaccard", colour, marker=marker)
+                marks.spread(axis, here, "at", "jaccard", colour, marker=marker)
                 chance = here["chance"].mean()
                 axis.plot([at + shift - 0.1, at + shift + 0.1], [chance, chance], ":", color=colour)
     axis.set_xticks(range(len(parts)), [style.part_label(part).replace(" ", "\n") for part in parts])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas
 from matplotlib.figure import Figure
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("weights",)
@@ -29,12 +30,12 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
             continue
         for arm in arms:
             rows = table[(table["arm"] == arm) & (table["part"] == parts[i])]
-            style.spread(
+            marks.spread(
                 axis, rows, "percent", "value", style.colours(arms)[arm], marker=style.markers(arms)[arm], scale=100
             )
         axis.set_title(style.part_label(parts[i]))
         last = i + across >= len(parts)
-        style.density_axis(axis, table["density"], style.KEPT if last else "")
+        marks.density_axis(axis, table["density"], marks.KEPT if last else "")
         axis.tick_params(labelbottom=last)
         if i % across == 0:
             axis.set_ylabel("flipped signs, % of kept")

@@ -6,6 +6,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("graph",)
@@ -43,7 +44,7 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
                 style.say(axis, "not measured")
             if part == parts[0]:
                 axis.set_title(text)
-            style.density_axis(axis, table["density"], style.KEPT if part == parts[-1] else "")
+            marks.density_axis(axis, table["density"], marks.KEPT if part == parts[-1] else "")
         row[0].set_ylabel(style.part_label(part))
     used = [null for null in NULLS if (table["null"] == null).any()]
     entries = style.arm_handles(arms) + [style.handle(f"null: {NULLS[n][0]}", linestyle=NULLS[n][1]) for n in used]
@@ -56,11 +57,11 @@ def _arm(axis: Axes, rows: pandas.DataFrame, measure: str, colour: str, marker: 
         for null, lines in rows.groupby("null", sort=False):
             line = NULLS.get(str(null), ("", "-"))[1]
             filled = null != "degrees"
-            style.spread(axis, lines, "percent", "value", colour, marker=marker, line=line, filled=filled)
+            marks.spread(axis, lines, "percent", "value", colour, marker=marker, line=line, filled=filled)
         return
     # The measured value stands beside every null model: take it once per seed.
     once = rows.drop_duplicates(["round", "seed"])
-    style.spread(axis, once, "percent", "value", colour, marker=marker)
+    marks.spread(axis, once, "percent", "value", colour, marker=marker)
     for null, (_, line) in NULLS.items():
         means = rows[rows["null"] == null].groupby("percent")[["null_mean", "null_sd"]].mean()
         if len(means) == 1:  # a line needs two ends

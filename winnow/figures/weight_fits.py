@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("histograms", "weights")
@@ -109,5 +110,5 @@ def _distances(axis: Axes, fits: pandas.DataFrame, recipe: str | None) -> None:
         for at, (_, name, state, number) in enumerate(stages):
             rows = fits[(fits["recipe"] == name) & (fits["state"] == state) & (fits["round"] == number)]
             points.append(rows[rows["measure"] == f"{family}_ks"].assign(at=at))
-        style.spread(axis, pandas.concat(points), "at", "value", colour, line=line)
+        marks.spread(axis, pandas.concat(points), "at", "value", colour, line=line)
     axis.set_xticks(range(len(stages)), [text for text, *_ in stages], rotation=45)
