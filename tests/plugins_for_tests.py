@@ -48,3 +48,12 @@ class AveragedGD(GD):
     def evaluation_parameters(self) -> list[Tensor]:
         parameters = [p for group in self.param_groups for p in group["params"]]
         return [self.state[p]["average"] if p in self.state else p for p in parameters]
+
+
+class OneLaneGD(GD):
+    """Gradient descent that pretends it cannot be batched over lanes."""
+
+    lanes = False
+
+    def __init__(self, params: Any, lr: float, *, momentum: float = 0.0) -> None:
+        super().__init__(params, lr, momentum=momentum)

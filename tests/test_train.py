@@ -119,7 +119,7 @@ def test_pruned_weights_and_their_state_stay_exactly_zero(tiny: dict[str, Any], 
             off = torch.from_numpy(~keep)
             assert (handle.data[off] == 0).all()
             assert (handle.data[~off] != 0).all()
-            for value in trainer.parts[0][0].state[handle].values():
+            for value in trainer.parts[0].optimizer.state[handle].values():
                 assert (value[off] == 0).all()
                 checked += 1
     assert checked == 5 * 2
@@ -222,7 +222,10 @@ def test_the_contract_carries_closures_and_averages(
     assert all((outcome.final[name][~keep] == 0).all() for name, keep in (job.mask or {}).items())
     resumed = Trainer(job, data)
     resumed.restore(*states[0])
-    assert resumed.run().rows == outcome.rows
+    again = resumed.run()
+    assert again.rows == outcome.rows
+    assert again.sample_gradients == outcome.sample_gradients
+    assert min(outcome.sample_gradients) >= 3 * 1200
     alone = Trainer(
         dataclasses.replace(
             job,
@@ -234,7 +237,9 @@ def test_the_contract_carries_closures_and_averages(
         data,
     ).run()
     together = Trainer(dataclasses.replace(job, last=6), data).run()
-    assert alone.rows[0]["train_loss"] == pytest.approx(together.rows[1]["train_loss"], rel=1e-4)
+    for column in ("train_loss", "train_accuracy"):
+        assert alone.rows[0][column] == pytest.approx(together.rows[1][column], rel=1e-4)
+    assert alone.sample_gradients == together.sample_gradients[1:]
 
 
 def test_layer_statistics_are_the_factors_of_the_gradient(tiny: dict[str, Any], digits: Path) -> None:
@@ -264,3 +269,30 @@ def test_the_output_hessian_product_is_that_of_autograd(tiny: dict[str, Any], di
     trainer.problem.batch = trainer._batch()
     value = torch.nn.functional.cross_entropy(trainer.problem.outputs()[0], trainer.problem.batch[1][0])
     torch.testing.assert_close(trainer.problem.closure()[0], value)
+
+
+def test_clipping_is_counted_per_gradient(tiny: dict[str, Any], digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, plugin = plugins.load_class, plugins_for_tests.ClosureLBFGS
+    monkeypatch.setattr(plugins, "load_class", lambda kind, name: plugin if kind == "optimizers" else load(kind, name))
+    job, data = make_job({**tiny, "optimizer": {"name": "test"}}, digits, [0], clip=1e-6, last=6)
+    assert Trainer(job, data).run().rows[0]["clipped_share"] == 1.0
+
+
+def test_a_lane_that_is_dead_from_the_start_of_a_cycle_has_a_row(tiny: dict[str, Any], digits: Path) -> None:
+    spec = {**tiny, "schedule": {"name": "one_cycle"}}
+    job, data = make_job(spec, digits, [0], dead=(0,))
+    assert Trainer(job, data).run().rows[0]["diverged_step"] == 0
+
+
+def test_one_instance_per_lane_is_the_same_as_all_lanes_together(
+    tiny: dict[str, Any], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {**tiny, "optimizer": {"name": "gd", "momentum": 0.9}}
+    together = train(tiny, digits, [0, 1], clip=0.5)
+    load, plugin = plugins.load_class, plugins_for_tests.OneLaneGD
+    monkeypatch.setattr(plugins, "load_class", lambda kind, name: plugin if kind == "optimizers" else load(kind, name))
+    one_by_one = train(tiny, digits, [0, 1], clip=0.5)
+    assert one_by_one.sample_gradients == together.sample_gradients
+    for row, other in zip(one_by_one.rows, together.rows, strict=True):
+        assert row == pytest.approx(other, rel=1e-5)
+        assert 0 < row["clipped_share"] <= 1

@@ -47,6 +47,7 @@ class Problem:
         self.zero_initialised: frozenset[str] = model.zero_initialised
         self.batch: Batch | None = None
         self.sample_gradients = 0  # per lane
+        self.closures = 0
         self.clipped = torch.zeros(len(seeds), device=next(iter(parameters.values())).device)
         self.correct = torch.zeros(len(seeds), device=self.clipped.device)
 
@@ -58,6 +59,7 @@ class Problem:
         """Zero, forward, backward, mask, clip on the current batch: fills `.grad`, returns the loss per lane [L]."""
         loss = self.gradient()
         self.clip_()
+        self.closures += 1
         return loss
 
     def gradient(

@@ -77,6 +77,33 @@ class Outcome:
     sample_gradients: list[int] = field(default_factory=list)
 
 
+@dataclass
+class _Part:
+    """An optimiser, its problem and the lanes that it moves: all of them, or one where it cannot be batched."""
+
+    optimizer: Any
+    problem: Problem
+    lanes: slice
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its lanes."""
+        return self.problem.seeds
+
+    def step_by_closure(self) -> tuple[Tensor, Tensor]:
+        """One step of an optimiser that calls the closure itself; (loss, right answers) of its first call, per lane."""
+        first: list[tuple[Tensor, Tensor]] = []
+
+        def closure() -> Tensor:
+            loss = self.problem.closure()
+            if not first:
+                first.append((loss.clone(), self.problem.workspace.correct))
+            return loss
+
+        self.optimizer.step(closure)
+        return first[0]
+
+
 class Trainer:
     """Trains the lanes of one job; `state` and `restore` carry it over a kill with the same bits."""
 
@@ -111,31 +138,32 @@ class Trainer:
         self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace)
         make = plugins.load_class("optimizers", job.optimizer["name"])
         options = {key: value for key, value in job.optimizer.items() if key != "name"}
-        self.parts: list[tuple[torch.optim.Optimizer, Problem]] = []
+        self.parts: list[_Part] = []
         if make.lanes:
             lr: Any = torch.full((self.lanes,), job.lr, dtype=torch.float32, device=job.device)
-            self.parts.append((make(list(self.problem.handles.values()), lr=lr, **options), self.problem))
+            optimizer = make(list(self.problem.handles.values()), lr=lr, **options)
+            self.parts.append(_Part(optimizer, self.problem, slice(None)))
         else:
             one = job.model.workspace(1, job.batch_size, job.device, job.dtype)
             for lane in range(self.lanes):
-                part = lane_of(self.problem, lane, one)
-                self.parts.append((make(list(part.handles.values()), lr=job.lr, **options), part))
+                own = lane_of(self.problem, lane, one)
+                optimizer = make(list(own.handles.values()), lr=job.lr, **options)
+                self.parts.append(_Part(optimizer, own, slice(lane, lane + 1)))
         self._set_masks()
-        for optimizer, problem in self.parts:
-            optimizer.bind(problem)  # type: ignore[attr-defined]
+        for part in self.parts:
+            part.optimizer.bind(part.problem)
         self.safe = {name: value.clone() for name, value in self.problem.parameters.items()}
         self.loss_sum = torch.zeros(self.lanes, dtype=torch.float64, device=job.device)
         self.correct = torch.zeros(self.lanes, dtype=torch.int64, device=job.device)
-        self.seen, self.steps = 0, 0
+        self.seen = 0
 
     def _set_masks(self) -> None:
         on = {n: torch.from_numpy(m).to(self.job.device, torch.float32) for n, m in (self.mask or {}).items()}
         self.problem.masks = on
-        for lane, (_, problem) in enumerate(self.parts):
-            if problem is not self.problem:
-                problem.masks = {name: mask[lane] for name, mask in on.items()}
-        for optimizer, problem in self.parts:
-            problem.apply_masks(optimizer)
+        for lane, part in enumerate(self.parts):
+            if part.problem is not self.problem:
+                part.problem.masks = {name: mask[lane] for name, mask in on.items()}
+            part.problem.apply_masks(part.optimizer)
 
     # -- the loop -----------------------------------------------------------------------------------------------
 
@@ -189,40 +217,41 @@ class Trainer:
         return normalise(self.train_images[index], self.data.mean, self.data.std, out=out), self.train_labels[index]
 
     def _step(self) -> None:
-        factor = self.factor(self.iteration - self.origin if self.pruned else self.iteration)
-        batch = self._batch()
-        self.problem.batch = batch
-        shared = "closure" not in self.parts[0][0].needs  # type: ignore[attr-defined]
-        loss = self.problem.closure() if shared else torch.zeros(self.lanes, device=self.job.device)
-        if shared:
-            self.correct += self.workspace.correct
-        for lane, (optimizer, problem) in enumerate(self.parts):
-            if problem is not self.problem:
-                problem.batch = (batch[0][lane : lane + 1], batch[1][lane : lane + 1])
-            for group in optimizer.param_groups:
+        inputs, labels = self.problem.batch = self._batch()
+        lr = self.job.lr * self.factor(self._position(self.iteration))
+        if shared := "closure" not in self.parts[0].optimizer.needs:
+            loss, correct = self.problem.closure(), self.workspace.correct
+        else:
+            loss, correct = torch.zeros_like(self.problem.clipped), torch.zeros_like(self.correct)
+        for part in self.parts:
+            part.problem.batch = inputs[part.lanes], labels[part.lanes]
+            for group in part.optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
-                    group["lr"].fill_(self.job.lr * factor)
+                    group["lr"].fill_(lr)
                 else:
-                    group["lr"] = self.job.lr * factor
+                    group["lr"] = lr
             if shared:
-                optimizer.step()
+                part.optimizer.step()
             else:
-                first: Any = optimizer.step(problem.closure)  # type: ignore[arg-type]
-                loss[lane : lane + 1 if problem is not self.problem else self.lanes] = torch.as_tensor(first).detach()
-                self.correct[lane : lane + 1 if problem is not self.problem else self.lanes] += (
-                    problem.workspace.correct
-                )
-            problem.apply_masks(optimizer)
+                loss[part.lanes], correct[part.lanes] = part.step_by_closure()
+            part.problem.apply_masks(part.optimizer)
         self.iteration += 1
-        self.steps += 1
-        self.seen += batch[1].shape[1]
-        self.loss_sum += loss * batch[1].shape[1]
+        self.seen += labels.shape[1]
+        self.loss_sum += loss * labels.shape[1]
+        self.correct += correct
         self.high = torch.where(loss > self.high_loss, self.high + 1, 0)
         bad = (~torch.isfinite(loss) | (self.high >= DIVERGED_STEPS)) & (self.diverged < 0)
         self.diverged = torch.where(bad, self.iteration, self.diverged)
 
+    def _position(self, iteration: int) -> int:
+        """Where the schedule stands: an in-run pruning starts it anew."""
+        return iteration - self.origin if self.pruned else iteration
+
     def _freeze_diverged(self) -> None:
-        """A diverged lane goes back to, and stays at, its last finite weights at a mark."""
+        """At a mark, a diverged lane goes back to its last finite weights, and stays there.
+
+        Weights that became infinite although every loss was finite count as diverged at the mark itself.
+        """
         parameters = self.problem.parameters
         for value in parameters.values():
             bad = ~torch.isfinite(value).flatten(1).all(1) & (self.diverged < 0)
@@ -245,11 +274,11 @@ class Trainer:
         return {name: value.detach().cpu().numpy().copy() for name, value in self.problem.parameters.items()}
 
     def _evaluation_parameters(self) -> Tensors:
-        found = [optimizer.evaluation_parameters() for optimizer, _ in self.parts]  # type: ignore[attr-defined]
+        found = [part.optimizer.evaluation_parameters() for part in self.parts]
         if found[0] is None:
             return self.problem.parameters
         names = list(self.problem.handles)
-        if self.parts[0][1] is self.problem:
+        if self.parts[0].problem is self.problem:
             return dict(zip(names, found[0], strict=True))
         return {name: torch.stack([lane[i] for lane in found]) for i, name in enumerate(names)}
 
@@ -270,47 +299,46 @@ class Trainer:
                 batch_loss, batch_correct = self.evaluation.evaluate(parameters, inputs, labels[part])
                 loss += batch_loss
                 correct += batch_correct
-        return (loss / count).tolist(), (correct / count).tolist()
+        return (loss / count).tolist(), (correct.double() / count).tolist()
 
     def _row(self) -> None:
         job = self.job
         nothing: tuple[list[Any], list[Any]] = ([None] * self.lanes, [None] * self.lanes)
         test = self._evaluate(self.test_images, self.test_labels, None)
         held = self._evaluate(self.train_images, self.train_labels, self.validation) if len(job.validation) else nothing
-        train_loss, train_correct = (
-            (self.loss_sum / max(self.seen, 1)).tolist(),
-            (self.correct / max(self.seen, 1)).tolist(),
-        )
-        clipped_share, diverged = (self.problem.clipped / max(self.steps, 1)).tolist(), self.diverged.tolist()
+        trained = ((self.loss_sum / max(self.seen, 1)).tolist(), (self.correct.double() / max(self.seen, 1)).tolist())
+        closures = [part.problem.closures or self.problem.closures for part in self.parts for _ in part.seeds]
+        clipped = [n / max(of, 1) for n, of in zip(self.problem.clipped.tolist(), closures, strict=True)]
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
-        factor = self.factor(self.iteration - 1 - self.origin if self.pruned else self.iteration - 1)
+        diverged = self.diverged.tolist()
+        lr = job.lr * self.factor(self._position(max(self.iteration - 1, job.first)))
         for lane, seed in enumerate(job.seeds):
             values = {
-                "train_loss": train_loss[lane], "train_accuracy": train_correct[lane],
+                "train_loss": trained[0][lane], "train_accuracy": trained[1][lane],
                 "validation_loss": held[0][lane], "validation_accuracy": held[1][lane],
-                "test_loss": test[0][lane], "test_accuracy": test[1][lane], "clipped_share": clipped_share[lane],
+                "test_loss": test[0][lane], "test_accuracy": test[1][lane], "clipped_share": clipped[lane],
             }  # fmt: skip
             dead = diverged[lane] >= 0
             epoch = self.iteration / job.per_epoch
             self.outcome.rows.append({
                 "seed": seed, "epoch": int(epoch) if epoch.is_integer() else epoch, "iteration": self.iteration,
-                "lr": job.lr * factor, "density": density[lane],
+                "lr": lr, "density": density[lane],
                 **{key: None if dead or not _finite(value) else value for key, value in values.items()},
                 "diverged_step": diverged[lane] if dead else None,
             })  # fmt: skip
         self._count()
-        self.problem.clipped.zero_()
         self.loss_sum.zero_()
         self.correct.zero_()
-        self.seen = self.steps = 0
+        self.seen = 0
 
     def _count(self) -> None:
-        for lane, counted in enumerate(self.outcome.sample_gradients):
-            part = self.parts[lane][1] if len(self.parts) > 1 else self.problem
-            own = part.sample_gradients if part is not self.problem else 0
-            self.outcome.sample_gradients[lane] = counted + self.problem.sample_gradients + own
-        for problem in {self.problem, *(part for _, part in self.parts)}:
-            problem.sample_gradients = 0
+        for part in self.parts:
+            for lane in range(self.lanes)[part.lanes]:
+                own = part.problem.sample_gradients if part.problem is not self.problem else 0
+                self.outcome.sample_gradients[lane] += self.problem.sample_gradients + own
+        for problem in {self.problem, *(part.problem for part in self.parts)}:
+            problem.sample_gradients = problem.closures = 0
+        self.problem.clipped.zero_()
 
     # -- surviving a kill ---------------------------------------------------------------------------------------
 
@@ -320,7 +348,7 @@ class Trainer:
             "iteration": self.iteration, "origin": self.origin, "pruned": self.pruned, "rows": self.outcome.rows,
             "sample_gradients": self.outcome.sample_gradients, "diverged": self.diverged, "high": self.high,
             "parameters": self.problem.parameters, "rewind": _tensors(self.rewind), "mask": _tensors(self.mask),
-            "optimizers": [optimizer.state_dict() for optimizer, _ in self.parts],
+            "optimizers": [part.optimizer.state_dict() for part in self.parts],
         }  # fmt: skip
         return checkpoint.flatten(tree)
 
@@ -333,9 +361,9 @@ class Trainer:
         if self.pruned:
             self.factor = self.job.prunings[self.pruned - 1].factor
         self._begin({name: value.numpy() for name, value in tree["parameters"].items()})
-        for (optimizer, problem), saved in zip(self.parts, tree["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-            problem.apply_masks(optimizer)
+        for part, saved in zip(self.parts, tree["optimizers"], strict=True):
+            part.optimizer.load_state_dict(saved)
+            part.problem.apply_masks(part.optimizer)
         # Binding may have moved parameters that start at zero; the checkpoint has the last word.
         for name, value_ in tree["parameters"].items():
             self.problem.parameters[name].copy_(value_)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 SHAPE = (1, 28, 28)
+TRAIN = 60_000  # training images, for checks before any job starts
 CLASSES = 10
 CLASS_NAMES = (
     "T-shirt/top",
