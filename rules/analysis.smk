@@ -2,7 +2,7 @@
 
 
 rule export_edges:
-    """Write the kept edges of a ticket with their trained weights."""
+    """Write the kept edges of a ticket with their weights."""
     input:
         run=made_from("export_edges", "run"),
         ledger=ledger("export_edges"),
@@ -58,6 +58,7 @@ rule measure:
     input:
         run=made_from("measure", "run"),
         dense=made_from("measure", "dense"),
+        previous=made_from("measure", "previous"),
         ledger=ledger("measure"),
     output:
         graph="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/graph.csv",
@@ -76,12 +77,17 @@ rule measure:
         job=arguments("measure"),
         run=folder_of("measure", "run"),
         dense=folder_of("measure", "dense"),
+        previous=lambda wildcards, input: (
+            ["--previous", os.path.dirname(input.previous[0])]
+            if input.previous
+            else []
+        ),
         out=output_folder,
     message:
         "Measuring {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
         "python workflow_scripts/measure.py {params.job:q} --run {params.run:q} --dense {params.dense:q}"
-        " --out {params.out:q} > {log:q} 2>&1"
+        " {params.previous:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule table:

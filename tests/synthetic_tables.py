@@ -94,7 +94,7 @@ class Study:
         arms: Sequence[str] = ("gd", "eg"),
         seeds: Sequence[int] = (0, 1, 2),
         rounds: int = 5,
-        diverged: bool = False,
+        diverged: Sequence[int] = (),
         controls: bool = True,
         units: int = UNITS,
         weights_per_part: int = 20_000,
@@ -111,23 +111,29 @@ class Study:
         names = [name for name in SCHEMAS if hasattr(self, name)]
         return {name: read_back(root, name, getattr(self, name)()) for name in names}
 
-    def stages(self, dense: bool = True, seeds: bool = True) -> Iterable[dict[str, Any]]:
+    def stages(self) -> Iterable[dict[str, Any]]:
         """The leading columns of every trained density: dense, rounds, controls, in-run levels."""
         for arm in self.arms:
-            stages = [("dense", 0, 1.0)] if dense else []
+            stages = [("dense", 0, 1.0)]
             stages += [("magnitude_global_rewind", r, self.densities[r]) for r in range(1, self.count + 1)]
             if self.controls and self.count:
                 stages += [(name, 1, self.densities[-1]) for name in ("random_mask", "magnitude_init")]
-                levels = list(enumerate(self.densities[:-1]))
-                stages += [("seed_procedure", r, d) for r, d in (levels if dense else levels[-1:])]
+                stages += [("seed_procedure", r, d) for r, d in enumerate(self.densities[:-1])]
             for recipe, number, density in stages:
                 base = {"arm": arm, "recipe": recipe, "round": number, "density": density}
-                for seed in self.seeds if seeds else [None]:
-                    yield base if seed is None else {**base, "seed": seed}
+                for seed in self.seeds:
+                    yield {**base, "seed": seed}
+
+    def tickets(self) -> Iterable[dict[str, Any]]:
+        """The leading columns of every ticket: stages that pruned and did not diverge, of in-run recipes the last."""
+        for row in self.stages():
+            last = row["recipe"] != "seed_procedure" or row["round"] == self.count - 1
+            if row["recipe"] != "dense" and last and not self.dead(row):
+                yield row
 
     def dead(self, row: Mapping[str, Any]) -> bool:
-        """The last seed diverges in the dense run, round 2, and early in the runs pruned on the way."""
-        return self.diverged and row["seed"] == self.seeds[-1] and row["round"] in (0, 2)
+        """The last seed diverges in the rounds named by `diverged`."""
+        return row["seed"] == self.seeds[-1] and row["round"] in self.diverged
 
     def accuracy(self, row: Mapping[str, Any]) -> float:
         loss = {"random_mask": 0.02, "magnitude_init": 0.008, "seed_procedure": 0.006}.get(row["recipe"], 0.002)
@@ -140,7 +146,7 @@ class Study:
             best = rates[len(rates) // 2]
             for i, lr in enumerate(rates):
                 for seed in self.seeds:
-                    dead = self.diverged and i >= len(rates) - 2
+                    dead = bool(self.diverged) and i >= len(rates) - 2
                     miss = 0.004 * np.log(float(lr) / float(best)) ** 2
                     accuracy = 0.89 - miss + self.random.normal(0, 0.001)
                     yield {
@@ -201,7 +207,7 @@ class Study:
 
     def layers(self) -> Iterable[dict[str, Any]]:
         total = self.units**2
-        for row in self.stages(dense=False):
+        for row in self.tickets():
             for i, tensor in enumerate(TENSORS):
                 tilt = 0.12 * (i - 2) * (1 - row["density"]) * (1 + self.arms.index(row["arm"]))
                 density = row["density"] * (1 + (0 if row["recipe"] == "random_mask" else tilt))
@@ -209,7 +215,7 @@ class Study:
                 yield {**row, "tensor": tensor, "kept": kept, "total": total, "layer_density": kept / total}
 
     def nodes(self) -> Iterable[dict[str, Any]]:
-        for row in self.stages(dense=False):
+        for row in self.tickets():
             for part in PARTS:
                 width = 12 if self.arms.index(row["arm"]) else 6
                 mean = row["density"] * self.units
@@ -230,7 +236,7 @@ class Study:
                     }
 
     def overlap(self) -> Iterable[dict[str, Any]]:
-        tickets = list(self.stages(dense=False))
+        tickets = list(self.tickets())
         for i, a in enumerate(tickets):
             for j, b in enumerate(tickets):
                 differ = [k for k in ("arm", "recipe", "round", "seed") if a[k] != b[k]]
@@ -242,15 +248,16 @@ class Study:
                 if kind == "rounds" and b["round"] != a["round"] + 1:
                     continue
                 p, q = a["density"], b["density"]
-                chance = p * q / (p + q - p * q)
-                lift = {"arms": 0.3, "seeds": 0.02, "rounds": 0.9, "initial": 0.4}[kind]
+                chance = q / p if kind == "rounds" else p * q / (p + q - p * q)
+                lift = {"arms": 0.3, "seeds": 0.02, "rounds": 0.0, "initial": 0.4}[kind]
                 ends = {f"{k}_{s}": t[k] for s, t in (("a", a), ("b", b)) for k in ("arm", "recipe", "round", "seed")}
                 for part in (*TENSORS, "all"):
-                    jaccard = chance + lift * (min(p, q) / max(p, q) - chance) + self.random.normal(0, 0.005)
+                    noise = 0.0 if kind == "rounds" else self.random.normal(0, 0.005)
+                    jaccard = chance + lift * (min(p, q) / max(p, q) - chance) + noise
                     yield {"comparison": kind, "part": part, **ends, "jaccard": jaccard, "chance": chance}
 
     def graph(self) -> Iterable[dict[str, Any]]:
-        for row in self.stages(dense=False):
+        for row in self.tickets():
             for part in (*PARTS, "whole"):
                 p = row["density"] if part != "whole" else 0.45 * row["density"]
                 chance = 1 - (1 - p) ** 2
@@ -270,22 +277,24 @@ class Study:
                         drawn = {"null_mean": mean, "null_sd": 0.004, "z": (value - mean) / 0.004, "draws": 20}
                         yield {**row, "part": part, "measure": name, "value": value, "null": null, **drawn}
 
-    def samples(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float]]:
-        """(leading columns, state, part, weights, smallest kept magnitude): of normal draws, the second arm skewed."""
+    def samples(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float | None]]:
+        """(leading columns, state, part, weights, cut): of normal draws, the second arm skewed."""
         for row in self.stages():
-            if row["recipe"] not in ("dense", "magnitude_global_rewind"):
+            if row["recipe"] not in ("dense", "magnitude_global_rewind") or self.dead(row):
                 continue
-            for state in ("init", "rewind", "final") if row["recipe"] == "dense" else ("final",):
+            for state in ("init", "rewind", "final") if row["recipe"] == "dense" else ("selected", "final"):
                 for part in (*PARTS, "input1", "input2", "all"):
                     weights = self.random.normal(0, 1 / 16, self.weights_per_part)
                     if state != "init":
                         shape = self.random.normal(0, 0.6, weights.shape)
                         grown = weights * np.exp(shape) if self.arms.index(row["arm"]) else weights + 0.02 * shape
-                        weights = grown if state == "final" else 0.7 * weights + 0.3 * grown
-                    cut = 0.0
+                        weights = grown if state in ("selected", "final") else 0.7 * weights + 0.3 * grown
+                    cut: float | None = 0.0
                     if row["density"] < 1:
                         weights = np.sort(weights[np.argsort(-abs(weights))][: int(row["density"] * len(weights))])
                         cut = float(abs(weights).min())
+                        if state == "final":
+                            weights, cut = weights + self.random.normal(0, 0.01, weights.shape), None
                     yield row, state, part, weights, cut
 
     def histograms(self) -> Iterable[dict[str, Any]]:
@@ -298,7 +307,7 @@ class Study:
 
     def weights(self) -> Iterable[dict[str, Any]]:
         for row, state, part, weights, cut in self.samples():
-            values = {"cut": cut, "weights": float(len(weights))}
+            values = {"weights": float(len(weights))}
             if part == "all" and row["seed"] == self.seeds[0]:
                 values |= fits.measure(Sample(weights[:: max(1, len(weights) // 500)], cut))
             if state == "final":
@@ -308,7 +317,7 @@ class Study:
                 yield {**row, "state": state, "part": part, "measure": name, "value": value}
 
     def components(self) -> Iterable[dict[str, Any]]:
-        for row in self.stages(dense=False):
+        for row in self.tickets():
             if row["round"] != self.count or row["seed"] != self.seeds[0] or "rewind" not in row["recipe"]:
                 continue
             for part in PARTS:

@@ -14,7 +14,11 @@ import torch.nn.utils.prune
 from safetensors.torch import save_file
 
 from winnow import analysis, graph_rows, io, networks
+from winnow.distributions import Sample
 from winnow.errors import UserError
+from winnow.masks import select
+from winnow.measures import fits
+from winnow.schemas import SCHEMAS
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = {"graph": analysis.names("graph"), "weights": analysis.names("weights"), "nulls": 3}
@@ -32,6 +36,24 @@ PARTS = {"recurrent0", "input1", "recurrent1"}
 
 def write(folder, name, tensors, seeds):
     io.write_tensors(folder / f"{name}.safetensors", tensors, {"seeds": json.dumps(seeds)})
+    if name == "mask":
+        write_metrics(folder, {seed: density(tensors, lane) for lane, seed in enumerate(seeds)})
+
+
+def write_metrics(folder, densities):
+    """Two rows per lane, the first one dense."""
+    nothing = dict.fromkeys(SCHEMAS["metrics"])
+    rows = [
+        {**nothing, "seed": seed, "epoch": i, "iteration": i, "density": d}
+        for i in (1, 2)
+        for seed, last in densities.items()
+        for d in [1.0 if i == 1 else last]
+    ]
+    io.write_table(folder / "metrics.csv", "metrics", rows)
+
+
+def density(masks, lane):
+    return sum(int(mask[lane].sum()) for mask in masks.values()) / sum(mask[lane].size for mask in masks.values())
 
 
 @pytest.fixture
@@ -98,7 +120,7 @@ def test_a_round_is_measured_lane_by_lane_against_its_own_rewind_point(runs):
     assert values[4, "recurrent0", "sign_flip_share"] == 1
     assert values[7, "all", "sign_flips"] == sum(int(mask[0].sum()) for mask in masks.values())
     kept = np.abs(final["rnn.weight_ih_l1"][0][masks["rnn.weight_ih_l1"][0]])
-    assert values[7, "input1", "cut"] == pytest.approx(kept.min())
+    assert (7, "input1", "cut") not in values.index
     assert values[7, "input1", "weights"] == len(kept)
     bins = io.read_table(folder / "out/histograms.csv", "run_histograms")
     assert set(bins.groupby(["seed", "part", "quantity"]).size()) == {200}
@@ -124,6 +146,101 @@ def test_a_dense_run_gives_weights_at_three_states(runs):
     assert set(weights.part) == PARTS | {"all"}
     assert set(weights.state[weights.measure == "sign_flip_share"]) == {"final"}
     assert set(weights.value[weights.measure == "cut"]) == {0}
+
+
+@pytest.fixture
+def pruned(tmp_path):
+    """A dense run of normal weights, the top 20 % of them by a score, and a ticket: these with noise on top."""
+
+    def make(criterion, scope="global", scores=None):
+        rng = np.random.default_rng(3)
+        shapes = {"rnn.weight_hh_l0": (90, 90), "rnn.weight_ih_l1": (90, 90), "rnn.weight_hh_l1": (90, 90)}
+        scale = dict(zip(shapes, (1.0, 1.0, 0.7), strict=True))
+        states = {
+            state: {n: rng.normal(0, scale[n], (1, *shape)).astype(np.float32) for n, shape in shapes.items()}
+            for state in ("init", "rewind", "final")
+        }
+        for state, tensors in states.items():
+            write(tmp_path / "dense", state, tensors, [0])
+        source = states[scores] if scores else {n: rng.normal(size=(1, *shape)) for n, shape in shapes.items()}
+        masks = select({name: np.abs(value) for name, value in source.items()}, 0.2, scope, None)
+        final = {name: value + rng.normal(0, 0.1, value.shape) for name, value in states["final"].items()}
+        final = {name: (value * masks[name]).astype(np.float32) for name, value in final.items()}
+        write(tmp_path / "round1", "mask", masks, [0])
+        write(tmp_path / "round1", "final", final, [0])
+        spec = {"graph": [], "weights": SPEC["weights"], "criterion": criterion}
+        analysis.measure_run(tmp_path / "round1", spec, tmp_path / "dense", tmp_path / "out", tmp_path / "dense")
+        table = io.read_table(tmp_path / "out/weights.csv", "run_weights")
+        return table.set_index(["state", "part", "measure"]).sort_index().value, states, masks, final
+
+    return make
+
+
+def pool(tensors, masks):
+    return np.concatenate([tensors[name][mask] for name, mask in masks.items()]).astype(float)
+
+
+def test_normal_weights_pruned_and_then_trained_are_not_called_log_normal(pruned):
+    values, states, masks, final = pruned("magnitude", scores="final")
+    # This is why trained tickets are not fitted: cut off at its smallest weight, a normal looks log-normal.
+    trained = pool(final, masks)
+    assert fits.measure(Sample(trained, float(np.abs(trained).min())))["log_normal_against_normal"] > 0.15
+    for part in ("recurrent0", "input1", "recurrent1"):
+        assert values["selected", part, "log_normal_against_normal"] < 0.001
+        assert values["selected", part, "normal_ks"] < 0.03
+        assert values["selected", part, "normal_sigma"] == pytest.approx(0.7 if part == "recurrent1" else 1, rel=0.1)
+    fitted = {name for state, _, name in values.index if state == "selected"}
+    kept = {name for state, _, name in values.index if state == "final"}
+    assert {"log_sd", "mean_abs", "weights"} <= kept
+    assert not any("normal" in name or name == "cut" for name in kept)
+    assert {"normal_ks", "cut", "log_sd"} <= fitted
+    assert "sign_flips" in kept - fitted
+    # one threshold for all tensors, between the largest pruned and the smallest kept weight
+    selected = np.abs(pool(states["final"], masks))
+    assert {values["selected", part, "cut"] for part in (*PARTS, "all")} == {selected.min()}
+    assert values["selected", "all", "mean_abs"] == pytest.approx(selected.mean())
+
+
+@pytest.mark.parametrize(("criterion", "state"), [("magnitude_init", "init"), ("magnitude_rewind", "rewind")])
+def test_selected_weights_are_those_that_the_criterion_saw(pruned, criterion, state):
+    values, states, masks, _ = pruned(criterion, scores=state)
+    selected = np.abs(pool(states[state], masks))
+    assert values["selected", "all", "cut"] == selected.min() > 0.5
+    assert values["selected", "all", "mean_abs"] == pytest.approx(selected.mean())
+
+
+def test_a_selection_by_something_else_is_not_truncated(pruned):
+    values, states, masks, _ = pruned("random")
+    assert set(values[:, :, "cut"]) == {0}
+    assert values["selected", "all", "mean_abs"] == pytest.approx(np.abs(pool(states["final"], masks)).mean())
+    assert values["selected", "recurrent0", "normal_sigma"] == pytest.approx(1, rel=0.05)
+
+
+def test_thresholds_of_their_own_leave_nothing_to_fit_in_the_pool(pruned):
+    values, states, masks, _ = pruned("magnitude", "layerwise", scores="final")
+    for part, name in (("recurrent0", "rnn.weight_hh_l0"), ("recurrent1", "rnn.weight_hh_l1")):
+        assert values["selected", part, "cut"] == np.abs(states["final"][name][masks[name]]).min()
+    assert ("selected", "all", "cut") not in values.index
+    assert ("selected", "all", "log_sd") in values.index
+
+
+def test_a_run_before_needs_a_criterion_that_exists(runs):
+    folder, _, _ = runs
+    for criterion in (None, "magnitud"):
+        with pytest.raises(UserError, match="magnitude_init"):
+            networks.read_round(folder / "round", folder / "dense", folder / "dense", criterion)
+    with pytest.raises(UserError, match="--dense"):
+        networks.read_round(folder / "round", None, folder / "dense", "magnitude_init")
+
+
+def test_a_ticket_that_was_not_trained_has_no_weights_of_its_own(runs):
+    folder, masks, _ = runs
+    write_metrics(folder / "round", {7: density(masks, 0), 4: 0.9})
+    analysis.measure_run(folder / "round", SPEC, folder / "dense", folder / "out")
+    for name in ("weights", "histograms"):
+        assert set(io.read_table(folder / f"out/{name}.csv", f"run_{name}").seed) == {7}
+    for name in ("graph", "nodes"):
+        assert set(io.read_table(folder / f"out/{name}.csv", f"run_{name}").seed) == {4, 7}
 
 
 def test_the_same_run_gives_the_same_bytes(runs):

@@ -118,6 +118,17 @@ def test_ring_of_three_by_hand():
     assert measured("dead_units", ring)["dead_units"] == 0
 
 
+def test_density_of_the_whole_counts_the_edges_that_can_be():
+    shapes = {"weight_hh_l0": (4, 4), "weight_ih_l1": (3, 4), "weight_hh_l1": (3, 3)}
+    full = measured("density", build({name: np.ones(shape, bool) for name, shape in shapes.items()})[-1])
+    assert full == {"edges": 12 + 12 + 6, "self_loops": 7, "density": 1, "density_undirected": 1}
+    masks = {name: np.zeros(shape, bool) for name, shape in shapes.items()}
+    masks["weight_hh_l0"][0, 1] = masks["weight_hh_l0"][1, 0] = masks["weight_ih_l1"][2, 3] = True
+    few = measured("density", build(masks)[-1])
+    assert few["density"] == pytest.approx(3 / 30)
+    assert few["density_undirected"] == pytest.approx(2 / (6 + 12 + 3))
+
+
 def test_path_and_an_isolated_unit_by_hand():
     chain = directed([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])  # 0 -> 1 -> 2; 3 only reaches itself
     assert measured("components", chain) == {"components": 2, "largest_component_share": 0.75}

@@ -76,20 +76,25 @@ def write(rows: Mapping[str, list[Row]], out: Path) -> list[Path]:
     return [out / name for name in rows]
 
 
-def measure_run(folder: Path, spec: Mapping[str, Any], dense: Path | None, out: Path) -> list[Path]:
+def measure_run(
+    folder: Path, spec: Mapping[str, Any], dense: Path | None, out: Path, previous: Path | None = None
+) -> list[Path]:
     """Measure a run folder: a round (it has mask.safetensors), or a dense run (weights and histograms only).
 
-    `spec`: {"graph", "weights", "nulls", "prunable"}, see `Measures.of`; `dense`: folder of the dense run, for sign
-    flips.
+    `spec`: {"graph", "weights", "nulls", "prunable", "criterion"}, see `Measures.of`; `dense`: folder of the dense run,
+    for sign flips; `previous`: folder of the run that the round's mask was made from by `criterion`, for the state
+    `selected` and with it the fits.
     """
-    is_round = (folder / "mask.safetensors").is_file()
-    networks = read_round(folder, dense) if is_round else read_dense(folder, spec.get("prunable", ["*"]))
+    if (folder / "mask.safetensors").is_file():
+        is_round, networks = True, read_round(folder, dense, previous, spec.get("criterion"))
+    else:
+        is_round, networks = False, read_dense(folder, spec.get("prunable", ["*"]))
     measures = Measures.of(spec if is_round else {**spec, "graph": []})
     return write(measure_networks(networks, measures, is_round), out)
 
 
 def edges(folder: Path) -> Iterator[Row]:
-    """Rows of edges.csv.gz: the kept weights of every lane of a round."""
+    """Rows of edges.csv.gz: the kept weights of every lane of a round, as final.safetensors has them."""
     masks, final = read_lanes(folder / "mask.safetensors"), read_lanes(folder / "final.safetensors")
     for seed, tensors in masks.items():
         for name, mask in tensors.items():

@@ -5,15 +5,18 @@ Three families, all as densities of the signed weight w, so that their log-likel
 - `half_normal`: |w| half-normal with scale sigma, the sign a fair coin (a normal with mu = 0);
 - `log_normal`: log|w| ~ N(mu, sigma^2), the sign a fair coin.
 
-Magnitude pruning cuts |w| < c away. With `cut` = c > 0 each family is truncated there: the normal to w outside (-c, c),
-the others to |w| >= c. c is the smallest kept |w|, which is its maximum-likelihood estimate (training after pruning
-blurs the edge: weights that shrink below the threshold make c small and the truncation harmless). The truncated
-likelihoods depend on the sample through two means only, so the search costs nothing. A left-truncated log-normal need
-not have a maximum: when the tail is a power law or heavier it tends to one, mu falling without bound; the search stops
-LIMIT standard deviations below the cut.
+Selection by magnitude cuts |w| < c away. With `cut` = c > 0 each family is truncated there: the normal to w outside
+(-c, c), the others to |w| >= c. c is the threshold of the selection, estimated by the smallest |w| that it kept. This
+holds for the weights that the mask was made from only: training afterwards blurs the edge, and then a truncation at the
+smallest |w| favours the log-normal, whatever the weights are. Such samples have no `cut` (None) and are not fitted.
 
-KS distances are between the empirical and the fitted (truncated) distribution function: of w for the normal, of |w| for
-the others. All is NaN for fewer than 3 weights, or weights that do not differ in size.
+The truncated likelihoods depend on the sample through two means only, so the search costs nothing. A left-truncated
+log-normal need not have a maximum: when the tail is a power law or heavier it tends to one, mu falling without bound;
+the search stops LIMIT standard deviations below the cut.
+
+KS distances compare all families on one scale: the empirical and the fitted (truncated) distribution function of |w|,
+also for the normal, whose two sides are folded onto each other (on signed weights its distance would be about half as
+large). All is NaN for fewer than 3 weights, or weights that do not differ in size.
 """
 
 from __future__ import annotations
@@ -37,17 +40,17 @@ BINS = {"abs": np.linspace(0.0, 1.0, 201), "log10_abs": np.linspace(-8.0, 2.0, 2
 
 @dataclass(frozen=True)
 class Sample:
-    """Weights of one part [n]: finite, exact zeros left out. `cut` > 0: truncated at |w| = cut. `before`: the same
-    weights at the rewind point [n], or None."""
+    """Weights of one part [n]: finite, exact zeros left out. `cut` > 0: truncated at |w| = cut; None: truncated at no
+    sharp edge, so that nothing can be fitted. `before`: the same weights at the rewind point [n], or None."""
 
     values: Values
-    cut: float = 0.0
+    cut: float | None = 0.0
     before: Values | None = None
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters, mean log-likelihood per weight (nats, as a density of w) and KS distance."""
+    """Parameters, mean log-likelihood per weight (nats, as a density of w) and KS distance (of |w|)."""
 
     parameters: dict[str, float]
     log_likelihood: float
@@ -83,8 +86,8 @@ def _minimise(loss: Callable[[Values], float], start: list[float], bounds: list[
 
 
 def fit_normal(values: Values, cut: float = 0.0) -> Fit:
-    """N(mu, sigma^2) of w, truncated to |w| >= cut."""
-    from scipy.special import log_ndtr, ndtr
+    """N(mu, sigma^2) of w, truncated to |w| >= cut; its KS distance is that of |w|, as for the other families."""
+    from scipy.special import log_ndtr
 
     if len(values) < 3 or np.abs(values).std() <= SAME * np.abs(values).max():
         return _undefined("mu", "sigma")
@@ -102,13 +105,14 @@ def fit_normal(values: Values, cut: float = 0.0) -> Fit:
     else:
         best = np.array([first, np.log(values.std() / scale)])
     mu, sigma = float(best[0]) * scale, float(np.exp(best[1])) * scale
-    low, high = ndtr((-cut - mu) / sigma), ndtr((cut - mu) / sigma)  # what lies between them is cut away
+
+    def log_tail(x: Values) -> Values:  # log P(|w| > x): both sides
+        return np.asarray(np.logaddexp(log_ndtr((-x - mu) / sigma), log_ndtr((mu - x) / sigma)))
 
     def cdf(x: Values) -> Values:
-        z = ndtr((x - mu) / sigma)
-        return np.asarray(np.where(x < 0, np.minimum(z, low), z - (high - low)) / (1 - (high - low)))
+        return np.asarray(-np.expm1(log_tail(x) - log_tail(np.asarray(cut))))
 
-    return Fit({"mu": mu, "sigma": sigma}, -loss(best) - float(np.log(scale)), ks_distance(values, cdf))
+    return Fit({"mu": mu, "sigma": sigma}, -loss(best) - float(np.log(scale)), ks_distance(np.abs(values), cdf))
 
 
 def fit_half_normal(values: Values, cut: float = 0.0) -> Fit:

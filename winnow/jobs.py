@@ -12,7 +12,8 @@ from winnow.fields import BEST
 DATA_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy", "dataset.json")
 STATES = ("init.safetensors", "rewind.safetensors", "final.safetensors")
 DENSE_FILES = ("metrics.csv", *STATES, "run.json")
-ROUND_FILES = ("mask.safetensors", "final.safetensors", "metrics.csv", "run.json")
+TICKET_FILES = ("mask.safetensors", "final.safetensors", "metrics.csv")
+ROUND_FILES = (*TICKET_FILES, "run.json")
 GRAPH_FILES, WEIGHT_FILES = ("graph.csv", "nodes.csv"), ("weights.csv", "histograms.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {
     "download": ("dataset",),

@@ -1,5 +1,9 @@
 """Reading networks to measure: the lanes of a run folder, or weight and mask files of the user's own.
 
+A round's ticket has weights in two states. `selected`: the kept weights with the values that the mask was made from, at
+the end of the run before or where SELECTED_BY says; a selection by magnitude has a sharp edge there. `final`: after the
+training under the mask, which blurs that edge.
+
 A user's file is safetensors or a PyTorch state dict, read with `weights_only=True`; it may hold further things, its 2-D
 tensors are what counts. The pairs `<name>_orig`, `<name>_mask` of torch.nn.utils.prune are understood. Files that
 winnow wrote have a leading lane axis; each lane is a network.
@@ -10,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,21 +22,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow import io
+from winnow import io, plugins
 from winnow.errors import UserError
 
 Array = NDArray[Any]
+
+# The criteria that keep the largest |w|, and in which state: `final` of the run before, or one of the dense run's.
+SELECTED_BY = {"magnitude": "final", "magnitude_init": "init", "magnitude_rewind": "rewind"}
+
+
+class Edge(Enum):
+    """What pruning did to the distribution of |w| in one state, and so where fits are truncated."""
+
+    SMALLEST = "each pruned part is cut off at its smallest |w|"
+    THRESHOLD = "cut off where these very weights were selected by magnitude"
+    NONE = "selected, but not by magnitude: not cut off"
+    BLURRED = "trained since: cut off nowhere in particular"
 
 
 @dataclass(frozen=True)
 class Network:
     """One lane: `masks` {tensor: bool [rows, columns]}, `weights` {tensor: [rows, columns]} by state (empty for a bare
-    mask)."""
+    mask), `edges` by state (SMALLEST where nothing is said)."""
 
     seed: int
     masks: dict[str, Array]
     weights: dict[str, dict[str, Array]] = field(default_factory=dict)
     before: dict[str, Array] = field(default_factory=dict)  # weights at the rewind point
+    edges: dict[str, Edge] = field(default_factory=dict)
+    trained: bool = True  # False: no step was taken under these masks, `final` holds what training would start from
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
@@ -56,14 +75,52 @@ def _seeds(metadata: Mapping[str, str], path: Path) -> list[int]:
         raise UserError(f"{path} does not say which seeds its lanes have: it is no tensor file of a run.") from error
 
 
-def read_round(folder: Path, dense: Path | None) -> list[Network]:
-    """The tickets of a round; the rewind points are those of the dense run's folder."""
+def read_round(
+    folder: Path, dense: Path | None, previous: Path | None = None, criterion: str | None = None
+) -> list[Network]:
+    """The tickets of a round. `dense`: folder of the dense run, for the rewind points; `previous`: folder of the run
+    that the mask was made from by `criterion`, for the state `selected`, which is left out without it.
+
+    UserError: seeds that a folder lacks, a criterion that does not exist.
+    """
     masks, final = read_lanes(folder / "mask.safetensors"), read_lanes(folder / "final.safetensors")
-    rewind = read_lanes(dense / "rewind.safetensors") if dense else {}
-    for what, lanes in [("final.safetensors", final)] + ([("the dense run's rewind point", rewind)] if dense else []):
+    others = {"final.safetensors": final}
+    if dense:
+        others["the dense run's rewind point"] = read_lanes(dense / "rewind.safetensors")
+    if previous:
+        others["the run before"] = read_lanes(_selected(dense, previous, criterion))
+    for what, lanes in others.items():
         if missing := sorted(set(masks) - set(lanes)):
             raise UserError(f"{folder}: mask.safetensors has seeds {missing}, which {what} does not have.")
-    return [Network(seed, masks[seed], {"final": final[seed]}, rewind.get(seed, {})) for seed in masks]
+    rewind, selected = others.get("the dense run's rewind point", {}), others.get("the run before", {})
+    edges = {"selected": Edge.THRESHOLD if criterion in SELECTED_BY else Edge.NONE, "final": Edge.BLURRED}
+    trained = _last_densities(folder)
+    networks = []
+    for seed, mask in masks.items():
+        weights = ({"selected": selected[seed]} if previous else {}) | {"final": final[seed]}
+        density = sum(int(kept.sum()) for kept in mask.values()) / sum(kept.size for kept in mask.values())
+        under_mask = abs(density - trained.get(seed, density)) < 1e-6
+        networks.append(Network(seed, mask, weights, rewind.get(seed, {}), edges, under_mask))
+    return networks
+
+
+def _selected(dense: Path | None, previous: Path, criterion: str | None) -> Path:
+    """The file with the weights that the mask was made from."""
+    if criterion not in (valid := plugins.names("criteria")):
+        raise UserError(
+            f"criterion: {criterion!r} does not say how the mask was made from the run before. "
+            f"Valid: {', '.join(valid)}."
+        )
+    state = SELECTED_BY.get(criterion, "final")
+    if state != "final" and dense is None:
+        raise UserError(f"criterion: {criterion} selects by the dense run's weights; name that run's folder (--dense).")
+    return (previous if state == "final" or dense is None else dense) / f"{state}.safetensors"
+
+
+def _last_densities(folder: Path) -> dict[int, float]:
+    """The density that each lane trained at in the end, by seed."""
+    table = io.read_table(folder / "metrics.csv", "metrics").sort_values("iteration", kind="stable")
+    return {int(str(seed)): float(lane["density"].iloc[-1]) for seed, lane in table.groupby("seed")}
 
 
 def read_dense(folder: Path, prunable: Sequence[str]) -> list[Network]:

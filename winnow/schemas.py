@@ -22,7 +22,9 @@ _NULL = {
     "z": "(value - null_mean) / null_sd",
     "draws": "number of null draws",
 }
-_STATE = {"state": "'init', 'rewind' or 'final'"}
+_STATE = {
+    "state": "'init', 'rewind', 'final'; for a round 'selected' (kept weights as its mask was made from them), 'final'"
+}
 _BIN = {
     "quantity": "'abs' (|w|) or 'log10_abs' (log10|w|); exact zeros are left out",
     "bin_left": "left edge of the bin",
@@ -63,7 +65,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "tensor": "name of the prunable tensor",
         "source": "index of the sending unit (column)",
         "target": "index of the receiving unit (row)",
-        "weight": "trained weight of the kept edge",
+        "weight": "weight of the kept edge at the end of the run",
     },
     "run_graph": {"seed": _RUN["seed"], **_MEASURE, **_NULL},
     "run_nodes": {"seed": _RUN["seed"], **_NODE},
@@ -155,6 +157,6 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "part": "'recurrent<i>'",
         "source": "sending unit",
         "target": "receiving unit",
-        "weight": "trained weight of the kept edge, within the largest weak component",
+        "weight": "weight of the kept edge at the end of the run, within the largest weak component",
     },
 }

@@ -19,6 +19,7 @@ from winnow.jobs import (
     GRAPH_FILES,
     ROUND_FILES,
     STATES,
+    TICKET_FILES,
     WEIGHT_FILES,
     Plugins,
     RunFolder,
@@ -155,7 +156,10 @@ class StudyPlan:
         dense: str,
         states: tuple[str, ...],
         outputs: tuple[str, ...],
+        previous: list[str] | None = None,
+        criterion: str | None = None,
     ) -> None:
+        """Measures of a run; of a round with the weights that its mask was made from."""
         graph = self.study.measures.graph if rule == "measure" else []
         weights = self.study.measures.weights
         self.plan.add(
@@ -164,6 +168,7 @@ class StudyPlan:
             {
                 "run": [f"{folder}/{file}" for file in states],
                 "dense": [f"{dense}/{file}" for file in STATES] if dense != folder else [],
+                "previous": previous or [],
             },
             [f"{folder}/{file}" for file in outputs],
             {
@@ -171,6 +176,7 @@ class StudyPlan:
                 "weights": weights,
                 "nulls": self.study.measures.nulls if graph else 0,
                 "prunable": self._prunable(arm),
+                **({"criterion": criterion} if criterion else {}),
             },
             self.plan.sources("measure", tuple(("measures", name) for name in dict.fromkeys([*graph, *weights]))),
         )
@@ -190,9 +196,13 @@ class StudyPlan:
             {},
             self.plan.sources("export_edges", ()),
         )
-        states, outputs = ("mask.safetensors", "final.safetensors"), (*GRAPH_FILES, *WEIGHT_FILES)
-        self._measure("measure", wildcards, arm, folder, self._tuned_folder(arm, seeds), states, outputs)
         group = "rounds" if rule == "prune" else "in_run"
+        # The mask of a round was made from the run before; inside a run from weights that no file holds.
+        selection = (job["inputs"]["previous"], job["spec"]["recipe"]["criterion"]) if group == "rounds" else ()
+        outputs = (*GRAPH_FILES, *WEIGHT_FILES)
+        self._measure(
+            "measure", wildcards, arm, folder, self._tuned_folder(arm, seeds), TICKET_FILES, outputs, *selection
+        )
         self.runs.append(RunFolder(group, arm, recipe, number, train_on, rate_name(rate), seeds, folder))
         return folder
 

@@ -1,4 +1,4 @@
-"""Export the kept edges of a round, with their trained weights, as a CSV: seed, tensor, source, target, weight."""
+"""Export the kept edges of a round, with their weights at its end, as a CSV: seed, tensor, source, target, weight."""
 
 import argparse
 from pathlib import Path

@@ -21,11 +21,14 @@ TIMES = ("init", "rewind", "final")
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
-    """Rows: arms. Left, middle: all prunable weights (first seed) trained dense and of the sparsest ticket.
+    """Rows: arms. Left: all prunable weights (first seed) of the trained dense network. Middle: those that the last
+    round kept, with the values that its mask was made from, and fits truncated at the threshold of that selection.
 
-    The ticket's fits are truncated at its smallest weight. Right: Kolmogorov-Smirnov distance, all seeds.
+    Right: Kolmogorov-Smirnov distance of |w|, all seeds. Trained tickets are not fitted: their weights have no sharp
+    edge where a fit could be truncated.
     """
     fits = tables["weights"]
+    recipe = style.main_recipe(fits)
     fits = fits[(fits["part"] == "all") & fits["measure"].str.contains("normal|^cut$")]
     bins = tables["histograms"]
     bins = bins[(bins["part"] == "all") & (bins["quantity"] == "log10_abs")]
@@ -33,23 +36,22 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         return style.nothing("no fits of weights")
     arms = style.ordered(fits["arm"])
     figure, axes = style.panels(len(arms), 3, style.PAGE, 2.0, sharex="col", sharey="col")
-    recipe = style.main_recipe(fits)
     for row, arm in zip(axes, arms, strict=True):
         mine, counts = fits[fits["arm"] == arm], bins[bins["arm"] == arm]
-        _fitted(row[0], mine[mine["recipe"] == "dense"], counts[counts["recipe"] == "dense"])
-        _fitted(row[1], _last(mine, recipe), _last(counts, recipe))
+        _fitted(row[0], "final", mine[mine["recipe"] == "dense"], counts[counts["recipe"] == "dense"])
+        _fitted(row[1], "selected", _last(mine, recipe), _last(counts, recipe))
         _distances(row[2], mine, recipe)
         row[0].set_ylabel(f"{style.label(arm)}\nshare per decade of |w|")
-        row[2].set_ylabel("KS distance")
-    percent = 100 * fits.loc[fits["recipe"] == recipe, "density"].min()
+        row[2].set_ylabel("KS distance of |w|")
+    percent = 100 * tables["weights"].loc[tables["weights"]["recipe"] == recipe, "density"].min()
     titles = (
         "trained dense",
-        "no tickets" if recipe is None else f"ticket, {percent:.3g} % kept",
+        "no tickets" if recipe is None else f"selected for the ticket, {percent:.3g} %",
         "distance to the data",
     )
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
-    for axis, text in zip(axes[-1], ("log10 |w|", "log10 |w|", "state of the dense run, then rounds"), strict=True):
+    for axis, text in zip(axes[-1], ("log10 |w|", "log10 |w|", "dense run, then selected in rounds"), strict=True):
         axis.set_xlabel(text)
         axis.set_ylim(bottom=0)
     entries = [style.handle(text, colour, linestyle=line) for text, line, colour in FAMILIES.values()]
@@ -63,9 +65,9 @@ def _last(rows: pandas.DataFrame, recipe: str | None) -> pandas.DataFrame:
     return last
 
 
-def _fitted(axis: Axes, fits: pandas.DataFrame, bins: pandas.DataFrame) -> None:
-    """Histogram of the first seed's final weights and the fitted (truncated) densities of log10|w|."""
-    fits, bins = fits[fits["state"] == "final"], bins[bins["state"] == "final"]
+def _fitted(axis: Axes, state: str, fits: pandas.DataFrame, bins: pandas.DataFrame) -> None:
+    """Histogram of the first seed's weights in one state and the fitted (truncated) densities of log10|w|."""
+    fits, bins = fits[fits["state"] == state], bins[bins["state"] == state]
     if fits.empty or bins.empty:
         style.say(axis, "nothing to show")
         return
@@ -101,10 +103,10 @@ def fitted(family: str, values: dict[str, float], size: np.ndarray) -> np.ndarra
 
 
 def _distances(axis: Axes, fits: pandas.DataFrame, recipe: str | None) -> None:
-    """KS distance at initialisation, rewind point, dense end, and after each round."""
+    """KS distance at initialisation, rewind point, dense end, and of what each round selected."""
     stages = [("init", "dense", "init", 0), ("rewind", "dense", "rewind", 0), ("dense", "dense", "final", 0)]
     rounds = sorted(set(fits.loc[fits["recipe"] == recipe, "round"]))
-    stages += [(f"{number}", str(recipe), "final", number) for number in rounds]
+    stages += [(f"{number}", str(recipe), "selected", number) for number in rounds]
     for family, (_, line, colour) in FAMILIES.items():
         points = []
         for at, (_, name, state, number) in enumerate(stages):

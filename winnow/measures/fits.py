@@ -1,8 +1,10 @@
-"""Maximum-likelihood normal, half-normal and log-normal (see `winnow.distributions`), truncated for pruned tensors.
+"""Maximum-likelihood normal, half-normal and log-normal (see `winnow.distributions`), truncated where a mask selected
+by magnitude.
 
-Per family its parameters, the Kolmogorov-Smirnov distance and the mean log-likelihood per weight in nats; then the
-log-likelihood ratios per weight of the log-normal against the others (above 0: the log-normal fits better); and `cut`,
-below which |w| is truncated (0: not truncated).
+Per family its parameters, the Kolmogorov-Smirnov distance of |w| and the mean log-likelihood per weight in nats; then
+the log-likelihood ratios per weight of the log-normal against the others (above 0: the log-normal fits better); and
+`cut`, below which |w| is truncated (0: not truncated). Nothing for weights that were trained after they were pruned:
+their distribution has no sharp edge, and would look log-normal for that reason alone.
 """
 
 from winnow.distributions import FAMILIES, Sample
@@ -11,6 +13,8 @@ WEIGHTS = True
 
 
 def measure(sample: Sample) -> dict[str, float]:
+    if sample.cut is None:
+        return {}
     result = {"cut": sample.cut}
     fits = {name: fit(sample.values, sample.cut) for name, fit in FAMILIES.items()}
     for name, fit in fits.items():

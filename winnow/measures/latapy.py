@@ -17,12 +17,12 @@ NULLS = True
 def local(edges: Bools) -> NDArray[np.float64]:
     """c(u) of every row [rows]."""
     matrix = edges.astype(np.float32)
-    common = matrix @ matrix.T
-    degree = matrix.sum(axis=1)
+    common = (matrix @ matrix.T).astype(np.float64)  # counts are exact in float32, their ratios are not
+    degree = matrix.sum(axis=1, dtype=np.float64)
     np.fill_diagonal(common, 0)
     overlap = common / np.maximum(degree[:, None] + degree[None, :] - common, 1)
     others = np.count_nonzero(common, axis=1)
-    return np.asarray(overlap.sum(axis=1, dtype=np.float64) / np.maximum(others, 1))
+    return np.asarray(overlap.sum(axis=1) / np.maximum(others, 1))
 
 
 def measure(graph: Graph) -> dict[str, float]:

@@ -20,5 +20,5 @@ def measure(sample: Sample) -> dict[str, float]:
         "log_mean": mean,
         "log_sd": sd,
         "log_skewness": float((standard**3).mean()),
-        "log_kurtosis": float((standard**4).mean()) - 3,
+        "log_excess_kurtosis": float((standard**4).mean()) - 3,
     }
