@@ -12,7 +12,7 @@ import pytest
 from synthetic_tables import metrics, read_back, run
 
 from winnow import io, plugins
-from winnow.overlap import chance
+from winnow.overlap import chance, nested
 from winnow.schemas import SCHEMAS
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +132,7 @@ def test_lr_sweep(tmp_path):
     assert table["selected"].tolist() == [True, False]
     assert table.loc[0, "selection_loss"] == pytest.approx(0.4)
     assert table.loc[0, ["validation_accuracy", "test_accuracy"]].tolist() == [0.8, 0.4]
+    assert table.loc[0, "test_accuracy_mean5"] == pytest.approx(0.25)
     assert np.isnan(table.loc[1, "selection_loss"])
     assert table.loc[1, "diverged_step"] == 12
 
@@ -164,12 +165,45 @@ def test_joined_tables(name, tmp_path):
         assert row["part"] == "recurrent0"
 
 
-def test_lanes_that_diverged_before_have_no_ticket(tmp_path):
-    """A round whose lanes were all frozen writes no metrics row."""
-    one = run(tmp_path, metrics(0, [0.5]), masks={HIDDEN: _mask([1, 1, 0, 0])}, tables={"edges": []})
-    io.write_table(one.folder / "metrics.csv", "metrics", [])
-    for name in ("layers", "overlap", "components", "rounds", "curves", "summary"):
+@pytest.mark.parametrize("name", ["graph", "nodes", "weights", "histograms"])
+def test_joined_tables_leave_diverged_lanes_out(name, tmp_path):
+    own = {column: 0 for column in SCHEMAS[f"run_{name}"]} | {"part": "recurrent0"}
+    own |= {column: text for column, text in (("state", "final"), ("measure", "density")) if column in own}
+    rows = metrics(0, [0.5]) + metrics(1, [0.5, 0.1], diverged_step=[None, 15])
+    masks = {HIDDEN: _mask([1, 1, 0, 0], [1, 1, 0, 0])}
+    tables = {f"run_{name}": [{**own, "seed": seed} for seed in (0, 1)]}
+    for group in ("rounds", "in_run"):
+        table = _table(tmp_path, name, [run(tmp_path, rows, group=group, masks=masks, tables=tables)])
+        assert table["seed"].tolist() == [0]
+
+
+def test_diverged_lanes_have_no_ticket(tmp_path):
+    """A lane that had diverged in the round before has one row; its mask is made of its last finite weights."""
+    rows = metrics(0, [0.1], diverged_step=800, density=0.5) + metrics(1, [0.5], density=0.5)
+    edges = [{"seed": seed, "tensor": HIDDEN, "source": 0, "target": 1, "weight": 1.0} for seed in (0, 1)]
+    lanes = {HIDDEN: _mask([1, 1, 0, 0], [1, 1, 0, 0])}
+    one = run(tmp_path, rows, masks=lanes, tables={"edges": edges})
+    for name in ("layers", "components"):
+        assert _table(tmp_path, name, [one])["seed"].tolist() == [1]
+    assert _table(tmp_path, "overlap", [one]).empty  # no other to compare with
+    assert _table(tmp_path, "rounds", [one])["diverged_step"].isna().tolist() == [False, True]
+
+
+def test_no_ticket_at_all(tmp_path):
+    one = run(tmp_path, metrics(0, [0.1], diverged_step=800), masks={HIDDEN: _mask([1, 1, 0, 0])}, tables={"edges": []})
+    for name in ("layers", "overlap", "components"):
         assert _table(tmp_path, name, [one]).empty
+
+
+def test_accuracies_of_a_diverged_lane_are_empty(tmp_path):
+    """What it reached before would stand for its end."""
+    io.write_json(tmp_path / "gd" / "best.json", {"lr": "0.2"})
+    reached = [0.8, 0.7, None]
+    rows = metrics(0, [0.8, 0.7, 0.1], diverged_step=[None, None, 15], validation_loss=0.5, test_accuracy=reached)
+    for name, group in (("rounds", "dense"), ("lr_sweep", "sweep")):
+        table = _table(tmp_path, name, [run(tmp_path, rows, group=group)])
+        assert table[["test_accuracy", "test_accuracy_mean5"]].isna().all(axis=None)
+        assert table["diverged_step"].tolist() == [15]
 
 
 def _tickets(tmp_path):
@@ -205,6 +239,24 @@ def test_overlap(tmp_path):
         ("initial", "gd", "main", 2, 0, "gd", "control", 1, 0): third,
         ("initial", "gd", "main", 2, 1, "gd", "control", 1, 1): 1.0,
     }
+
+
+def test_the_control_is_the_second_of_a_pair_wherever_config_names_it(tmp_path):
+    runs, recipes = _tickets(tmp_path), {"control": {"criterion": "magnitude_init"}}
+    for order in (runs, runs[::-1]):
+        table = _table(tmp_path, "overlap", order, recipes=recipes)
+        table = table[table["comparison"] == "initial"]
+        assert set(table["recipe_a"]) == {"main"}
+        assert set(table["recipe_b"]) == {"control"}
+
+
+def test_consecutive_rounds_share_what_nesting_makes_of_them(tmp_path):
+    """So their overlap is no more than chance, for any criterion."""
+    table = _table(tmp_path, "overlap", _tickets(tmp_path))
+    table = table[table["comparison"] == "rounds"]
+    assert table["jaccard"].tolist() == table["chance"].tolist() == [2 / 3] * 4
+    assert nested(0, 2) == nested(2, 0) == 0
+    assert np.isnan(nested(0, 0))
 
 
 def test_overlap_parts_and_chance(tmp_path):

@@ -25,6 +25,12 @@ def chance(kept_a: int, kept_b: int, total: int) -> float:
     return both / either if either else float("nan")
 
 
+def nested(kept_a: int, kept_b: int) -> float:
+    """Jaccard overlap of two masks of which the larger holds the smaller, however chosen: smaller / larger. NaN if both
+    are empty."""
+    return min(kept_a, kept_b) / max(kept_a, kept_b) if kept_a or kept_b else float("nan")
+
+
 def sign_flips(
     before: Mapping[str, NDArray[np.floating]], after: Mapping[str, NDArray[np.floating]]
 ) -> tuple[int, int]:

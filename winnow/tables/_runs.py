@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from winnow import io
+from winnow.selection import diverged_step
 
 if TYPE_CHECKING:
     import pandas
+
+MEAN_OVER = 5  # evaluations: single epochs jump by a point
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ class Stage:
     round: int
     density: float
     rows: pandas.DataFrame
+
+    @property
+    def diverged_step(self) -> int | None:
+        """The iteration at which the lane diverged, here or before; None if it did not."""
+        return diverged_step(self.rows)
+
+    @property
+    def mean_accuracy(self) -> float | None:
+        """Mean test accuracy over the last 5 evaluations (or all, if fewer); None if diverged: those came before."""
+        return None if self.diverged_step is not None else float(self.rows["test_accuracy"].tail(MEAN_OVER).mean())
 
 
 @dataclass(frozen=True)
@@ -85,9 +98,11 @@ class Run:
     def tickets(self) -> dict[int, dict[str, object]]:
         """The columns arm, recipe, round, density, seed of the network that each lane ended with, by seed.
 
-        An in-run recipe may prune once more at its very end: that ticket is one level beyond the last trained one.
+        A lane that diverged, in this run or before, left no network to measure: it has no ticket. An in-run recipe may
+        prune once more at its very end: that ticket is one level beyond the last trained one.
         """
         last = {stage.seed: stage for stage in self.stages()}  # later levels replace earlier ones
+        last = {seed: stage for seed, stage in last.items() if stage.diverged_step is None}
         found = {seed: self.columns(stage) for seed, stage in last.items()}
         if self.group == "in_run":
             for seed, masks in self.masks().items():
@@ -107,10 +122,10 @@ class Run:
         }
 
     def joined(self, name: str, schema: str) -> Iterator[dict[str, object]]:
-        """The rows of a table of the run folder, led by arm, recipe, round and density; order as in the file."""
+        """The rows of a table of the run folder, led by arm, recipe, round and density; without diverged lanes."""
         tickets = self.tickets()
         for row in self.read(name, schema).to_dict("records"):
-            if row["seed"] in tickets:  # not so for a lane that had diverged before this round: nothing was trained
+            if row["seed"] in tickets:
                 yield {**tickets[row["seed"]], **{str(key): value for key, value in row.items()}}
 
     def masks(self) -> dict[int, dict[str, np.ndarray]]:

@@ -1,6 +1,7 @@
 """The drawn graphs: kept edges within the largest weak component of each recurrent layer.
 
-One ticket per arm, to keep the file small: the last round of the first recipe with rounds, its first seed.
+One ticket per arm, to keep the file small: the last round of the first recipe with rounds, its first seed
+that did not diverge.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     recipe = next((run.recipe for run in runs if run.round > 1), runs[0].recipe if runs else "")
     for arm in dict.fromkeys(run.arm for run in runs):
         mine = [run for run in runs if (run.arm, run.recipe) == (arm, recipe)]
-        if not mine:
+        last = max((run.round for run in mine), default=0)
+        tickets = {seed: (run, ticket) for run in mine if run.round == last for seed, ticket in run.tickets().items()}
+        if not tickets:
             continue
-        run = max(mine, key=lambda run: (run.round, -min(run.seeds)))
-        seed = min(run.seeds)
-        ticket = run.tickets().get(seed)
-        if ticket is None:  # diverged before this round
-            continue
+        seed = min(tickets)
+        run, ticket = tickets[seed]
         edges = run.read("edges.csv.gz", "edges")
         for tensor, layer in edges[edges["seed"] == seed].groupby("tensor", sort=True):
             match = re.search(r"weight_hh_l(\d+)$", str(tensor))

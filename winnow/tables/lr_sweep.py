@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from winnow.selection import diverged_step, lane_loss
+from winnow.selection import lane_loss
 from winnow.tables._runs import Run
-from winnow.tables.rounds import MEAN_OVER
 
 GROUPS = ("sweep",)
 FILES = ("metrics.csv",)
@@ -21,15 +20,16 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     arms = list(dict.fromkeys(run.arm for run in runs))
     for run in sorted(runs, key=lambda run: (arms.index(run.arm), Decimal(run.lr), run.seeds)):
         selected = run.lr == run.best()["lr"]
-        for seed, lane in run.lanes():
+        for stage in run.stages():
+            lane = stage.rows
             yield {
                 "arm": run.arm,
                 "lr": run.lr,
-                "seed": seed,
+                "seed": stage.seed,
                 "selection_loss": lane_loss(lane, int(spec.get("last", LAST))),
                 "validation_accuracy": lane["validation_accuracy"].iloc[-1],
                 "test_accuracy": lane["test_accuracy"].iloc[-1],
-                "test_accuracy_mean5": float(lane["test_accuracy"].tail(MEAN_OVER).mean()),
-                "diverged_step": diverged_step(lane),
+                "test_accuracy_mean5": stage.mean_accuracy,
+                "diverged_step": stage.diverged_step,
                 "selected": selected,
             }

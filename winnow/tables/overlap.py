@@ -1,5 +1,8 @@
 """Overlap (Jaccard) of masks: between arms, seeds and consecutive rounds, and with the mask of the initial magnitudes.
 
+A round keeps none but weights that the round before kept, so the comparison 'rounds' shows what nesting alone makes of
+it, and its chance is that of a random mask within the larger one: equal for each criterion (winnow.overlap.nested).
+
 Initialisation and trained weights of orthogonal matrices are close, so much of a "learned" mask may be the draw: the
 comparison 'initial' sets every mask against the control that keeps the largest weights of the same initialisation.
 """
@@ -13,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from winnow.overlap import chance, jaccard
+from winnow.overlap import chance, jaccard, nested
 from winnow.tables._runs import Run
 
 GROUPS = ("rounds", "in_run")
@@ -41,6 +44,8 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     controls = {name for name, recipe in spec.get("recipes", {}).items() if recipe.get("criterion") == INITIAL}
     for a, b in combinations(tickets, 2):
         comparison = _comparison(a, b, controls)
+        if comparison == "initial" and a.recipe in controls:  # the control is b, wherever config names it
+            a, b = b, a
         if comparison is not None:
             yield from _pair(comparison, a, b)
 
@@ -88,4 +93,5 @@ def _pair(comparison: str, a: _Ticket, b: _Ticket) -> Iterator[dict[str, object]
         for side, ticket in (("a", a), ("b", b)):
             row |= {f"{name}_{side}": getattr(ticket, name) for name in ("arm", "recipe", "round", "seed")}
         kept = int(first.sum()), int(second.sum())
-        yield {**row, "jaccard": jaccard(first, second), "chance": chance(*kept, first.size)}
+        expected = nested(*kept) if comparison == "rounds" else chance(*kept, first.size)
+        yield {**row, "jaccard": jaccard(first, second), "chance": expected}

@@ -1,7 +1,7 @@
 """One row per lane and trained density: dense runs (round 0), rounds, and the density levels of in-run recipes.
 
 Reported are the last epoch of that density and beside it the mean over its last 5 evaluations (single epochs jump by a
-point); never the best test epoch.
+point), both empty for a lane that diverged; never the best test epoch.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from winnow.selection import diverged_step
 from winnow.tables._runs import Run
 
 GROUPS = ("dense", "rounds", "in_run")
 FILES = ("metrics.csv",)
 LAST = ("train_loss", "test_loss", "test_accuracy", "validation_accuracy", "clipped_share")
-MEAN_OVER = 5
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
@@ -28,6 +26,6 @@ def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
                 **run.columns(stage),
                 "lr": lr,
                 **{name: last[name] for name in LAST},
-                "test_accuracy_mean5": float(stage.rows["test_accuracy"].tail(MEAN_OVER).mean()),
-                "diverged_step": diverged_step(stage.rows),
+                "test_accuracy_mean5": stage.mean_accuracy,
+                "diverged_step": stage.diverged_step,
             }
