@@ -69,7 +69,7 @@ def _accuracies(axis: Axes, table: pandas.DataFrame, arms: list[str], recipes: l
             marks.spread(axis, alive, "percent", "test_accuracy", colour, scale=100, dodge=dodge, **look)
         dead = mine[mine["diverged_step"].notna()]
         marks.crosses(axis, sorted(set(dead["percent"] * (1 + 3 * STEP * (k - (len(arms) - 1) / 2)))), colour, "")
-    axis.set_ylabel("test accuracy at the last epoch, %")
+    axis.set_ylabel("test accuracy, last epoch of each density, %")
 
 
 def _differences(axis: Axes, summary: pandas.DataFrame, arms: list[str], recipes: list[str]) -> None:

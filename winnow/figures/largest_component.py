@@ -2,7 +2,7 @@
 
 A layer of hundreds of units keeps thousands of edges, which drawn together are a blot. Shown are all units and the
 component's backbone: its strongest spanning tree (a tree of maximum |w|, which holds it together) and the strongest
-further edges. Titles say how many of how many.
+further edges. Titles say how many of how many. Self-loops are neither drawn nor counted.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def _graph(axis: Axes, edges: pandas.DataFrame, title: str) -> None:
         style.say(axis, "no edges")
         return
     units = sorted({*edges["source"], *edges["target"]})
-    degree = pandas.concat([edges["source"], edges["target"]]).value_counts().reindex(units).to_numpy(dtype=float)
-    loops = edges["source"] == edges["target"]
-    size = edges["weight"].abs()
-    drawn = _backbone(edges[~loops].assign(size=size))
+    edges = edges[edges["source"] != edges["target"]]
+    ends_of = pandas.concat([edges["source"], edges["target"]])
+    degree = ends_of.value_counts().reindex(units, fill_value=0).to_numpy(dtype=float)
+    drawn = _backbone(edges.assign(size=edges["weight"].abs()))
     place = _layout(units, drawn)
     ends = np.array([[place[a], place[b]] for a, b in zip(drawn["source"], drawn["target"], strict=True)])
     if len(ends):

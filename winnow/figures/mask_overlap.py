@@ -1,4 +1,7 @@
-"""Overlap of masks against what two random masks of the same sizes would share."""
+"""Overlap of masks against what two random masks of the same sizes would share.
+
+Consecutive rounds are left out: their masks are nested, so their overlap is a ratio of sizes and tells nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,64 +13,61 @@ from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 
 TABLES = ("overlap",)
-COMPARISONS = {
-    "arms": ("two arms, same seed", "round"),
-    "seeds": ("two seeds, same arm", "round"),
-    "rounds": ("a round and the one before", "round"),
-    "initial": ("ticket and largest initial weights", "tensor"),
-}
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
-    """Upper left, right, lower left: all prunable weights by round; lower right: by tensor at the control's density."""
+    """Upper panels: all prunable weights by round; lower: by tensor, in the last round and at the control's density."""
     table = tables["overlap"]
     recipe = style.main_recipe(table.rename(columns={"recipe_a": "recipe", "round_a": "round"}))
-    table = table[table["recipe_a"] == recipe]
+    arms = style.ordered([*table["arm_a"], *table["arm_b"]])
+    table = table[(table["recipe_a"] == recipe) & (table["comparison"] != "rounds")]
     if table.empty:
         return style.nothing("no pairs of masks")
-    arms = style.ordered([*table["arm_a"], *table["arm_b"]])
+    kinds = {kind: table[table["comparison"] == kind] for kind in ("arms", "seeds", "initial")}
     figure, axes = style.panels(2, 2, style.PAGE, 2.1, sharey=True)
-    for axis, (comparison, (title, by)) in zip(axes.flat, COMPARISONS.items(), strict=True):
-        rows = table[table["comparison"] == comparison]
-        axis.set_title(title)
-        axis.set_xlabel("round")
-        if rows.empty:
-            style.say(axis, "no such pair")
-        elif by == "round":
-            _by_round(axis, rows[rows["part"] == "all"], arms)
-        else:
-            _by_tensor(axis, rows, arms)
+    _panel(axes[0, 0], kinds["arms"], "two arms, same seed", arms, by_tensor=False)
+    _panel(axes[0, 1], kinds["seeds"], "two seeds, same arm", arms, by_tensor=False)
+    last = kinds["arms"][kinds["arms"]["round_a"] == kinds["arms"]["round_a"].max()]
+    _panel(axes[1, 0], last, "two arms, same seed: last round", arms, by_tensor=True)
+    _panel(axes[1, 1], kinds["initial"], "ticket and largest initial weights", arms, by_tensor=True)
     for axis in axes[:, 0]:
         axis.set_ylabel("Jaccard overlap")
     axes[0, 0].set_ylim(0, 1)
-    pairs = [style.handle("between arms", marker="o")] if len(arms) > 1 else []
+    pairs = [style.handle("between arms", marker="o")] if len(kinds["arms"]) else []
     style.legend(figure, [*style.arm_handles(arms), *pairs, style.handle("random masks of these sizes", linestyle=":")])
     return figure
 
 
-def _by_round(axis: Axes, rows: pandas.DataFrame, arms: list[str]) -> None:
-    for (first, second), pair in rows.groupby(["arm_a", "arm_b"], sort=False):
-        a, b = str(first), str(second)
-        colour, marker = (style.colours(arms)[a], style.markers(arms)[a]) if a == b else (style.GREY, "o")
-        # Pairs of seeds share seeds: not independent, so no interval.
-        alone = bool((pair["seed_a"] == pair["seed_b"]).all())
-        marks.spread(axis, pair, "round_b", "jaccard", colour, marker=marker, interval=alone)
-        expected = pair.groupby("round_b")["chance"].mean()
-        axis.plot(expected.index, expected, ":", color=colour, marker="_" if len(expected) == 1 else None)
-    axis.set_xticks(sorted(set(rows["round_b"])))
-
-
-def _by_tensor(axis: Axes, rows: pandas.DataFrame, arms: list[str]) -> None:
+def _panel(axis: Axes, rows: pandas.DataFrame, title: str, arms: list[str], by_tensor: bool) -> None:
+    """One line (by round) or row of markers (by tensor) per pair of arms, an arm with itself included."""
+    axis.set_title(title)
+    if rows.empty:
+        style.say(axis, "no such pair")
+        return
+    pairs = style.ordered(zip(rows["arm_a"], rows["arm_b"], strict=True))
     parts = style.ordered(rows["part"])
-    for i, arm in enumerate(arms):
-        mine = rows[rows["arm_a"] == arm]
-        shift = 0.16 * (i - (len(arms) - 1) / 2)
-        for at, part in enumerate(parts):
-            here = mine[mine["part"] == part].assign(at=at + shift)
-            if len(here):
-                colour, marker = style.colours(arms)[arm], style.markers(arms)[arm]
-                marks.spread(axis, here, "at", "jaccard", colour, marker=marker)
-                chance = here["chance"].mean()
-                axis.plot([at + shift - 0.1, at + shift + 0.1], [chance, chance], ":", color=colour)
-    axis.set_xticks(range(len(parts)), [style.part_label(part).replace(" ", "\n") for part in parts])
-    axis.set_xlabel("")
+    for i, (a, b) in enumerate(pairs):
+        mine = rows[(rows["arm_a"] == a) & (rows["arm_b"] == b)]
+        colour, marker = (style.colours(arms)[a], style.markers(arms)[a]) if a == b else (style.GREY, "o")
+        if by_tensor:
+            shift = 0.6 / len(pairs) * (i - (len(pairs) - 1) / 2)
+            mine = mine.assign(at=mine["part"].map(parts.index) + shift)
+        else:
+            mine = mine[mine["part"] == "all"].assign(at=mine["round_a"])
+        # Pairs of seeds share seeds: not independent, so no interval.
+        alone = bool((mine["seed_a"] == mine["seed_b"]).all())
+        line = "" if by_tensor else "-"
+        marks.spread(axis, mine, "at", "jaccard", colour, marker=marker, line=line, interval=alone)
+        _chance(axis, mine.groupby("at")["chance"].mean(), colour, by_tensor)
+    if by_tensor:
+        axis.set_xticks(range(len(parts)), [style.part_label(part).replace(" ", "\n") for part in parts])
+    else:
+        axis.set_xticks(sorted(set(rows["round_a"])))
+        axis.set_xlabel("round")
+
+
+def _chance(axis: Axes, expected: pandas.Series[float], colour: str, by_tensor: bool) -> None:
+    if by_tensor or len(expected) == 1:
+        axis.hlines(expected, expected.index - 0.1, expected.index + 0.1, colors=colour, linestyles=":", linewidth=1.2)
+    else:
+        axis.plot(expected.index, expected, ":", color=colour)

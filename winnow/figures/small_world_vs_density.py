@@ -20,11 +20,12 @@ NULLS = {
     "degrees": ("same degrees", "--"),
     "layers": ("same density per layer", "-."),
 }
+BAND = 0.15  # opacity
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
-    """Rows: recurrent layers and the whole network; columns: measures. Lines without markers: means of null models (for
-    sigma the null model that it is relative to)."""
+    """Rows: recurrent layers and the whole network; columns: measures. Lines without markers: means of null models,
+    with a band of one standard deviation of their draws; for sigma the line tells the null model it is relative to."""
     table = tables["graph"]
     recipe = style.main_recipe(table)
     table = table[(table["recipe"] == recipe) & table["measure"].isin([name for name, _ in MEASURES])]
@@ -48,7 +49,9 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         row[0].set_ylabel(style.part_label(part))
     used = [null for null in NULLS if (table["null"] == null).any()]
     entries = style.arm_handles(arms) + [style.handle(f"null: {NULLS[n][0]}", linestyle=NULLS[n][1]) for n in used]
-    style.legend(figure, entries)
+    if table["null_sd"].notna().any():
+        entries.append(style.handle("null: ± 1 sd of its draws", linewidth=6, alpha=BAND))
+    style.legend(figure, entries, 4)
     return figure
 
 
@@ -65,9 +68,7 @@ def _arm(axis: Axes, rows: pandas.DataFrame, measure: str, colour: str, marker: 
     for null, (_, line) in NULLS.items():
         means = rows[rows["null"] == null].groupby("percent")[["null_mean", "null_sd"]].mean()
         if len(means) == 1:  # a line needs two ends
-            at, mean = float(means.index[0]), float(means["null_mean"].iloc[0])
-            axis.plot([0.9 * at, 1.1 * at], [mean, mean], color=colour, linestyle=line, linewidth=0.9)
-        elif len(means):
-            axis.plot(means.index, means["null_mean"], color=colour, linestyle=line, linewidth=0.9)
-            low, high = means["null_mean"] - means["null_sd"], means["null_mean"] + means["null_sd"]
-            axis.fill_between(means.index, low, high, color=colour, alpha=0.1, linewidth=0)
+            means = pandas.concat([means.rename(lambda at: 0.9 * at), means.rename(lambda at: 1.1 * at)])
+        axis.plot(means.index, means["null_mean"], color=colour, linestyle=line, linewidth=0.9)
+        low, high = means["null_mean"] - means["null_sd"], means["null_mean"] + means["null_sd"]
+        axis.fill_between(means.index, low, high, color=colour, alpha=BAND, linewidth=0)
