@@ -146,7 +146,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "round_b": "round of the second mask",
         "seed_b": "seed of the second mask",
         "jaccard": "kept by both / kept by either",
-        "chance": "expected Jaccard overlap of two random masks of the same sizes",
+        "chance": "expected Jaccard overlap of two random masks of these sizes; for 'rounds', of one within the other",
     },
     "components": {
         "arm": _RUN["arm"],
