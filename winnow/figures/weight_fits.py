@@ -46,12 +46,12 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     percent = 100 * tables["weights"].loc[tables["weights"]["recipe"] == recipe, "density"].min()
     titles = (
         "trained dense",
-        "no tickets" if recipe is None else f"selected for the ticket, {percent:.3g} %",
+        "no tickets" if recipe is None else f"selected, {percent:.3g} % kept",
         "distance to the data",
     )
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title)
-    for axis, text in zip(axes[-1], ("log10 |w|", "log10 |w|", "dense run, then selected in rounds"), strict=True):
+    for axis, text in zip(axes[-1], ("log10 |w|", "log10 |w|", "dense, then each selection"), strict=True):
         axis.set_xlabel(text)
         axis.set_ylim(bottom=0)
     entries = [style.handle(text, colour, linestyle=line) for text, line, colour in FAMILIES.values()]
