@@ -81,8 +81,6 @@ def read_back(root: Path, name: str, rows: Iterable[Mapping[str, object]]) -> pa
 
 RATES = {"gd": ("0.008", "0.009", "0.01", "0.02", "0.022", "0.03", "0.04", "0.05", "0.06")}
 OTHER_RATES = ("0.7", "0.75", "0.77", "0.8", "0.9", "1.0", "1.1", "1.2")
-PARTS = ("recurrent0", "recurrent1", "recurrent2")
-TENSORS = ("rnn.weight_hh_l0", "rnn.weight_hh_l1", "rnn.weight_hh_l2", "rnn.weight_ih_l1", "rnn.weight_ih_l2")
 UNITS = 256
 
 
@@ -96,6 +94,7 @@ class Study:
         rounds: int = 5,
         diverged: Sequence[int] = (),
         controls: bool = True,
+        layers: int = 3,
         units: int = UNITS,
         weights_per_part: int = 20_000,
     ) -> None:
@@ -103,6 +102,11 @@ class Study:
         self.densities = [0.2 ** (r / rounds) for r in range(rounds + 1)] if rounds else [1.0]
         self.diverged, self.weights_per_part = diverged, weights_per_part
         self.controls = controls
+        self.parts = [f"recurrent{i}" for i in range(layers)]
+        self.inputs = [f"input{i}" for i in range(1, layers)]
+        self.tensors = [f"rnn.weight_hh_l{i}" for i in range(layers)] + [
+            f"rnn.weight_ih_l{i}" for i in range(1, layers)
+        ]
         self.random = np.random.default_rng(5)
         self._rounds = self._make_rounds()
 
@@ -208,7 +212,7 @@ class Study:
     def layers(self) -> Iterable[dict[str, Any]]:
         total = self.units**2
         for row in self.tickets():
-            for i, tensor in enumerate(TENSORS):
+            for i, tensor in enumerate(self.tensors):
                 tilt = 0.12 * (i - 2) * (1 - row["density"]) * (1 + self.arms.index(row["arm"]))
                 density = row["density"] * (1 + (0 if row["recipe"] == "random_mask" else tilt))
                 kept = int(density * total)
@@ -216,7 +220,7 @@ class Study:
 
     def nodes(self) -> Iterable[dict[str, Any]]:
         for row in self.tickets():
-            for part in PARTS:
+            for part in self.parts:
                 width = 12 if self.arms.index(row["arm"]) else 6
                 mean = row["density"] * self.units
                 for node in range(self.units):
@@ -251,14 +255,14 @@ class Study:
                 chance = q / p if kind == "rounds" else p * q / (p + q - p * q)
                 lift = {"arms": 0.3, "seeds": 0.02, "rounds": 0.0, "initial": 0.4}[kind]
                 ends = {f"{k}_{s}": t[k] for s, t in (("a", a), ("b", b)) for k in ("arm", "recipe", "round", "seed")}
-                for part in (*TENSORS, "all"):
+                for part in (*self.tensors, "all"):
                     noise = 0.0 if kind == "rounds" else self.random.normal(0, 0.005)
                     jaccard = chance + lift * (min(p, q) / max(p, q) - chance) + noise
                     yield {"comparison": kind, "part": part, **ends, "jaccard": jaccard, "chance": chance}
 
     def graph(self) -> Iterable[dict[str, Any]]:
         for row in self.tickets():
-            for part in (*PARTS, "whole"):
+            for part in (*self.parts, "whole"):
                 p = row["density"] if part != "whole" else 0.45 * row["density"]
                 chance = 1 - (1 - p) ** 2
                 lift = 0.0 if row["recipe"] == "random_mask" else (1 + self.arms.index(row["arm"])) * 0.05 * (1 - p)
@@ -283,7 +287,7 @@ class Study:
             if row["recipe"] not in ("dense", "magnitude_global_rewind") or self.dead(row):
                 continue
             for state in ("init", "rewind", "final") if row["recipe"] == "dense" else ("selected", "final"):
-                for part in (*PARTS, "input1", "input2", "all"):
+                for part in (*self.parts, *self.inputs, "all"):
                     weights = self.random.normal(0, 1 / 16, self.weights_per_part)
                     if state != "init":
                         shape = self.random.normal(0, 0.6, weights.shape)
@@ -320,7 +324,7 @@ class Study:
         for row in self.tickets():
             if row["round"] != self.count or row["seed"] != self.seeds[0] or "rewind" not in row["recipe"]:
                 continue
-            for part in PARTS:
+            for part in self.parts:
                 kept = np.argwhere(self.random.random((self.units, self.units)) < row["density"])
                 for source, target in kept.tolist():
                     weight = float(np.float32(self.random.normal(0, 0.1)))

@@ -28,7 +28,7 @@ from winnow.schemas import SCHEMAS
 ROOT = Path(__file__).parents[1]
 FIGURES = plugins.names("figures")
 STUDIES: dict[str, dict[str, Any]] = {
-    "usual": {"seeds": (0, 1), "rounds": 2, "diverged": (0, 2)},
+    "usual": {"seeds": (0, 1), "rounds": 2, "layers": 2, "diverged": (0, 2)},
     "no pruning": {"arms": ("lenet5_muon",), "seeds": (0,), "rounds": 0},
     "all diverged": {"seeds": (0,), "rounds": 1, "diverged": (0, 1)},
 }

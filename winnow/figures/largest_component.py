@@ -64,7 +64,7 @@ def _graph(axis: Axes, edges: pandas.DataFrame, title: str) -> None:
     points = np.array([place[unit] for unit in units])
     area = 1.5 + 14 * (degree - degree.min()) / max(degree.max() - degree.min(), 1)
     axis.scatter(points[:, 0], points[:, 1], s=area, color="#333333", linewidths=0, zorder=3)
-    axis.set_aspect("equal")
+    axis.set_aspect("equal", adjustable="datalim")  # boxes of one size keep the titles in line
     axis.set_title(f"{title}: {len(units)} units\n{len(drawn):,} of {len(edges):,} edges drawn", fontsize=7)
 
 

@@ -13,7 +13,7 @@ TABLES = ("graph",)
 MEASURES = (
     ("clustering", "average clustering"),
     ("path_length", "average path length, steps"),
-    ("sigma", "small-world sigma"),
+    ("sigma", "small-world sigma, by null model"),
 )
 NULLS = {
     "edges": ("same number of edges", ":"),
