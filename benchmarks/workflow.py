@@ -77,8 +77,8 @@ def main() -> None:
         rows = [("`snakemake --version`", start, "")]
         took, output = median([*SNAKEMAKE, "-n"], folder)
         rows.append((f"`snakemake -n`, default config, {jobs(output)} jobs", took, "3 s"))
-        per_block = 17  # rates of the sweep: each further seed block adds a training job and its measures per rate
-        blocks = [[seed] for seed in range(1 + max(0, 1000 - jobs(output)) // (2 * per_block))]
+        rates = 17  # each further seed block of the sweep adds a training job per rate
+        blocks = [[seed] for seed in range(1 + max(0, 1000 - jobs(output)) // rates)]
         many = overlay(folder, "many.yaml", {"gd_vs_eg": {"sweep": {"seeds": blocks}}})
         took, output = median([*SNAKEMAKE, "-n", *many], folder)
         rows.append((f"`snakemake -n`, more seed blocks, {jobs(output)} jobs", took, ""))
