@@ -1,6 +1,6 @@
 """What a training job is told: plain frozen values, read from the canonical JSON that a rule passes.
 
-`winnow.config` writes these specs and the training programs read them; a spec holds only what decides the result.
+`winnow.study_plan` writes these specs and the training programs read them; a spec holds only what decides the result.
 """
 
 from __future__ import annotations

@@ -42,7 +42,11 @@ class LaneOptimizer(torch.optim.Optimizer):
     _memory: dict[tuple[Any, ...], Tensor] | None = None  # scratch memory: not state, never saved
 
     def bind(self, problem: Problem) -> None:
-        """Take what `needs` asks for from the problem: called once, after construction and before the first step."""
+        """Take what this optimiser wants from the problem (names, roles, fan-in, generators, gradients).
+
+        The training loop always calls it, once, after construction and before the first step, whatever `needs` says: of
+        `needs` it reads "closure" alone, for an optimiser whose `step` calls the closure itself.
+        """
 
     def evaluation_parameters(self) -> list[Tensor] | None:
         """Tensors to evaluate instead of the parameters, in the order of the parameter groups; None: the parameters."""
