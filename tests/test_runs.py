@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
+import inspect
 import json
 import os
 import signal
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnow import io, masks, runs
+from winnow import io, masks, plugins, runs, training_options
 from winnow.errors import UserError
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 
@@ -265,3 +267,105 @@ def test_help(program: str) -> None:
         capture_output=True, text=True, env=ENVIRONMENT, check=True,
     )  # fmt: skip
     assert "--learning-rate" in done.stdout
+
+
+def by_hand(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / f"workflow_scripts/{program}.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+
+def namespace(*options: str) -> argparse.Namespace:
+    made = training_options.parser(None)
+    training_options.add_pruning(made)
+    return made.parse_args(["--out", "out", *options])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--learning-rate is missing"),
+        (["--learning-rate", "abc"], "--learning-rate is 'abc'"),
+        (["--learning-rate=-1"], "--learning-rate is '-1'"),
+        (["--learning-rate", "0"], "--learning-rate is '0'"),
+        (["--learning-rate", "nan"], "--learning-rate is 'nan'"),
+        (["--learning-rate", "1e999"], "--learning-rate is '1e999'"),
+        (["--batch-size", "0"], "--batch-size is '0'"),
+        (["--epochs", "0"], "--epochs is '0'"),
+        (["--epochs", "1.5"], "--epochs is '1.5'"),
+        (["--rounds", "0"], "--rounds is '0'"),
+        (["--density", "1"], "--density is '1'"),
+        (["--clip", "inf"], "--clip is 'inf'"),
+        (["--rewind", "1"], "--rewind: '1' is not a duration"),
+        (["--seeds", "1,0x"], "--seeds is '1,0x'"),
+        (["--seeds", "0,0"], "names a seed twice"),
+        (["--seeds", ""], "--seeds is ''"),
+        (["--model-options", "hidden"], "it must be a JSON object"),
+        (["--model-options", "[1]"], "it must be a JSON object"),
+        (["--learning-rate", "1", "--model-options", '{"hiden":3}'], "--model-options: .*'hiden'.* mean 'hidden'"),
+        (["--learning-rate", "1", "--model-options", '{"hidden":"3"}'], "hidden of rnn is '3'"),
+        (["--learning-rate", "1", "--optimizer-options", '{"beta":3}'], "--optimizer-options: .*'beta' is not known"),
+        (["--learning-rate", "1", "--schedule", '{"every":"5ep"}'], "--schedule: The key 'name' is missing"),
+    ],
+)
+def test_wrong_options_by_hand_are_named(options: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        training_options.round_specs(namespace(*options))
+
+
+@pytest.mark.parametrize("program", ["train_dense", "prune", "prune_in_run"])
+def test_a_wrong_option_is_one_paragraph(program: str, tmp_path: Path) -> None:
+    done = by_hand(program, "--learning-rate", "abc", "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: --learning-rate is 'abc'")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_data_follow_the_dataset_and_their_absence_says_what_fetches_them(tmp_path: Path) -> None:
+    args = namespace("--dataset", "digits", "--learning-rate", "0.1")
+    assert training_options.place(args).data == Path("results/data/digits")
+    assert training_options.place(namespace("--data", "mine")).data == Path("mine")
+    with pytest.raises(UserError, match=r"download\.py --dataset digits --out .*/digits`") as raised:
+        runs.train_dense(TrainSpec.read(TINY), place(tmp_path / "digits", tmp_path / "out"))
+    assert "Delete" not in str(raised.value)
+
+
+def test_a_spec_needs_no_learning_rate_and_says_which_data(digits: Path, tmp_path: Path) -> None:
+    args = namespace("--spec", json.dumps({"training": {"dataset": "digits"}}))
+    assert args.learning_rate is None
+    assert training_options.place(args).data == Path("results/data/digits")
+
+
+def test_model_options_default_to_those_in_the_help() -> None:
+    spec = training_options.train_spec(namespace("--learning-rate", "0.1"))
+    assert spec["model"] == {"name": "rnn"}
+    assert "hidden 256, layers 3" in training_options.parser(None).format_help().replace("\n", " ")
+    own = inspect.signature(plugins.load_class("models", "rnn")).parameters
+    assert (own["hidden"].default, own["layers"].default) == (256, 3)
+
+
+def test_in_run_pruning_by_hand_uses_its_schedules_and_offers_no_others() -> None:
+    made = training_options.parser(None, gamma=0.5)
+    training_options.add_in_run(made)
+    common = ["--out", "out", "--learning-rate", "0.7"]
+    spec = training_options.in_run_spec(made.parse_args(common))
+    assert spec["training"]["schedule"] == {"name": "step", "every": "5ep", "gamma": 0.5}
+    assert spec["in_run"]["schedule_after"] == {"name": "step", "every": "5ep", "gamma": 0.1}
+    assert spec["in_run"]["at"] == ["5ep", "9ep", "12ep", "16ep", "20ep"]
+    InRunSpec.read(spec)
+    mine, after = {"name": "step", "every": "2ep", "gamma": 0.9}, {"name": "step", "every": "3ep", "gamma": 0.8}
+    options = ["--schedule", json.dumps(mine), "--schedule-after", json.dumps(after)]
+    spec = training_options.in_run_spec(made.parse_args([*common, *options]))
+    assert spec["training"]["schedule"] == mine
+    assert spec["in_run"]["schedule_after"] == after
+    text = made.format_help()
+    assert not [option for option in ("--rounds", "--restart", "--schedule-restart") if option in text]
+
+
+def test_help_shows_every_default() -> None:
+    made = training_options.parser(None)
+    training_options.add_pruning(made)
+    text = " ".join(made.format_help().split())
+    for action in made._actions:
+        if action.default not in (None, argparse.SUPPRESS, {}):
+            shown = json.dumps(action.default) if isinstance(action.default, dict) else str(action.default)
+            assert f"(default: {shown})" in text, action.dest

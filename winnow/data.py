@@ -44,9 +44,13 @@ class Data:
 def load(folder: Path, verify: bool = True) -> Data:
     """Map a packed data set. A missing, truncated or (with `verify`) altered file raises UserError naming it."""
     folder = Path(folder)
-    again = f"Delete the folder {folder} and run the same command again to fetch the data set anew."
+    name = folder.name if folder.name in plugins.names("datasets") else "NAME"
+    fetch = f"`python workflow_scripts/download.py --dataset {name} --out {folder}`"
+    again = (
+        f"Delete the folder {folder} and fetch the data set anew: by {fetch}, or run the same snakemake command again."
+    )
     if not (folder / "dataset.json").is_file():
-        raise UserError(f"{folder} holds no data set: {folder / 'dataset.json'} is missing. {again}")
+        raise UserError(f"{folder} holds no data set: {folder / 'dataset.json'} is missing. Fetch it by {fetch}.")
     description = read_json(folder / "dataset.json")
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise UserError(f"{folder / 'dataset.json'} was not written by this version of winnow. {again}")

@@ -1,83 +1,247 @@
-"""The long options of the training programs, and the specs that they stand for when no --spec is given."""
+"""The long options of the training programs, and the specs that they stand for when no --spec is given.
+
+What a user may type wrongly ends as a UserError naming the option: the `type=` functions here raise it, and argparse
+lets it pass. Options of plug-ins are checked by `winnow.options`, as those in config are.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from winnow import lottery, plugins, provenance
+from winnow import lottery, options, plugins, provenance
+from winnow.duration import Duration
+from winnow.errors import UserError
 from winnow.runs import Place
 
 PRUNABLE = "rnn.weight_hh_l*,rnn.weight_ih_l[1-9]*"
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the workflow's arguments and everything that describes one training job by hand."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines and adds the default to the help of every option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        if default in (None, argparse.SUPPRESS, {}) or "(default" in text:
+            return text
+        return f"{text} (default: {json.dumps(default) if isinstance(default, dict) else default})".strip()
+
+
+def number(option: str, within: Callable[[float], bool], valid: str) -> Callable[[str], float]:
+    """A `type=` function for a finite number that `within` accepts."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and within(value)):
+            raise UserError(f"{option} is {text!r}; it must be {valid}.")
+        return value
+
+    return read
+
+
+def whole(option: str, least: int) -> Callable[[str], int]:
+    """A `type=` function for a whole number of at least `least`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) >= least):
+            raise UserError(f"{option} is {text!r}; it must be a whole number of at least {least}.")
+        return int(text)
+
+    return read
+
+
+def rate(text: str) -> str:
+    """A learning rate, kept as it was typed (it is a label, too), or best."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if text != "best" and not (value.is_finite() and 0 < float(value) < math.inf):
+        raise UserError(f"--learning-rate is {text!r}; it must be a number > 0, or best (with --best FILE).")
+    return text
+
+
+def seeds(text: str) -> list[int]:
+    """Distinct random seeds, comma-separated."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise UserError(f"--seeds is {text!r}; it must be whole numbers of at least 0, separated by commas: 0,1,2.")
+    found = [int(part) for part in parts]
+    if len(set(found)) < len(found):
+        raise UserError(f"--seeds is {text!r}; it names a seed twice. Every seed is a lane of its own: name it once.")
+    return found
+
+
+def duration(option: str) -> Callable[[str], str]:
+    """A `type=` function for a duration."""
+
+    def read(text: str) -> str:
+        try:
+            return str(Duration.parse(text))
+        except UserError as error:
+            raise UserError(f"{option}: {error}") from None
+
+    return read
+
+
+def moments(text: str) -> list[str]:
+    """Durations, comma-separated."""
+    return [duration("--at")(part.strip()) for part in text.split(",")]
+
+
+def mapping(option: str) -> Callable[[str], dict[str, Any]]:
+    """A `type=` function for a JSON object."""
+
+    def read(text: str) -> dict[str, Any]:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise UserError(f"{option} is {text!r}; it must be a JSON object, for example '{{\"name\": 1}}'.")
+        return value
+
+    return read
+
+
+def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentParser:
+    """A parser with the workflow's arguments and all that describes one training job by hand.
+
+    gamma: by how much the default schedule multiplies the learning rate every 5 epochs.
+    """
+    made = argparse.ArgumentParser(description=description, formatter_class=_Help)
     provenance.arguments(made)
     made.add_argument(
-        "--data", type=Path, default=Path("results/data/fashion_mnist"), help="folder of the packed data set"
+        "--data", type=Path, help="folder of the packed data set (default: results/data/NAME, NAME as in --dataset)"
     )
     made.add_argument("--out", type=Path, required=True, help="folder to write to")
-    made.add_argument("--store", type=Path, default=None, help="folder for checkpoints (default: OUT/.store)")
-    made.add_argument("--store-gb", type=float, default=20.0, help="largest size of the store")
+    made.add_argument("--store", type=Path, help="folder for checkpoints (default: OUT/.store)")
+    made.add_argument(
+        "--store-gb", type=number("--store-gb", lambda size: size > 0, "a number > 0"), default=20.0,
+        help="largest size of the store; entries unused for longest go first",
+    )  # fmt: skip
     made.add_argument("--best", type=Path, metavar="FILE", help="best.json, where the learning rate is 'best'")
     hand = made.add_argument_group("by hand, instead of --spec")
-    hand.add_argument("--dataset", default="fashion_mnist", choices=plugins.names("datasets"))
-    hand.add_argument("--optimizer", default="gd", choices=plugins.names("optimizers"), help="optimiser (default: gd)")
-    hand.add_argument("--learning-rate", default="0.022", help="learning rate (default: 0.022)")
-    hand.add_argument("--momentum", type=float, default=0.9)
-    hand.add_argument("--weight-decay", type=float, default=1e-6)
-    hand.add_argument("--optimizer-options", type=json.loads, default={}, metavar="JSON", help="further options")
-    hand.add_argument("--model", default="rnn", choices=plugins.names("models"))
-    hand.add_argument("--model-options", type=json.loads, default={"hidden": 256, "layers": 3}, metavar="JSON")
-    hand.add_argument("--epochs", type=int, default=20)
-    hand.add_argument("--batch-size", type=int, default=256)
-    hand.add_argument("--clip", type=float, default=1.0, help="largest gradient norm")
-    hand.add_argument("--rewind", default="1ep", help="when the rewind point is taken (default: 1ep)")
+    hand.add_argument("--dataset", default="fashion_mnist", choices=plugins.names("datasets"), help="data set")
+    hand.add_argument("--optimizer", default="gd", choices=plugins.names("optimizers"), help="optimiser")
+    hand.add_argument("--learning-rate", type=rate, metavar="NUMBER", help="learning rate; required without --spec")
+    hand.add_argument("--momentum", type=float, help="(default: 0.9, where the optimiser has it)")
+    hand.add_argument("--weight-decay", type=float, help="(default: 1e-06, where the optimiser has it)")
     hand.add_argument(
-        "--schedule", type=json.loads, default={"name": "step", "every": "5ep", "gamma": 0.9}, metavar="JSON",
-        help='learning-rate schedule (default: {"name": "step", "every": "5ep", "gamma": 0.9})',
+        "--optimizer-options", type=mapping("--optimizer-options"), default={}, metavar="JSON",
+        help="its further options (default: {})",
     )  # fmt: skip
-    hand.add_argument("--validation", type=int, default=0, help="images to hold out (default: 0, train on all)")
-    hand.add_argument("--seeds", default="0", help="comma-separated random seeds, trained together (default: 0)")
-    hand.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
-    hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator (default: cpu)")
-    hand.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    hand.add_argument("--model", default="rnn", choices=plugins.names("models"), help="model")
+    hand.add_argument(
+        "--model-options", type=mapping("--model-options"), default={}, metavar="JSON",
+        help="its options (default: {}, so the model's own; rnn: hidden 256, layers 3)",
+    )  # fmt: skip
+    hand.add_argument("--epochs", type=whole("--epochs", 1), default=20, metavar="N", help="length of training")
+    hand.add_argument("--batch-size", type=whole("--batch-size", 1), default=256, metavar="N", help="images per step")
+    hand.add_argument(
+        "--clip",
+        type=number("--clip", lambda norm: norm > 0, "a number > 0"),
+        default=1.0,
+        help="largest gradient norm",
+    )
+    hand.add_argument("--rewind", type=duration("--rewind"), default="1ep", help="when the rewind point is taken")
+    hand.add_argument(
+        "--schedule", type=mapping("--schedule"), default={"name": "step", "every": "5ep", "gamma": gamma},
+        metavar="JSON", help="learning-rate schedule",
+    )  # fmt: skip
+    hand.add_argument(
+        "--validation",
+        type=whole("--validation", 0),
+        default=0,
+        metavar="N",
+        help="images to hold out; 0: train on all",
+    )
+    hand.add_argument("--seeds", type=seeds, default="0", help="random seeds, comma-separated, trained together")
+    hand.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of matrix products")
+    hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator")
+    hand.add_argument("--threads", type=whole("--threads", 1), default=2, metavar="N", help="CPU threads")
     return made
 
 
-def add_pruning(made: argparse.ArgumentParser) -> None:
-    """The options of pruning."""
+def add_selection(made: argparse.ArgumentParser) -> Any:
+    """The options of every kind of pruning; returns their group."""
     hand = made.add_argument_group("pruning by hand")
-    hand.add_argument("--criterion", default="magnitude", choices=plugins.names("criteria"))
-    hand.add_argument("--scope", default="global", choices=("global", "layerwise"))
-    hand.add_argument("--restart", default="rewind", choices=lottery.RESTARTS)
-    hand.add_argument("--schedule-restart", default="rewind", choices=lottery.SCHEDULE_RESTARTS)
-    hand.add_argument("--density", type=float, default=0.2, help="share of the prunable weights kept in the end")
-    hand.add_argument("--rounds", type=int, default=5, help="number of rounds (default: 5)")
-    hand.add_argument("--prunable", default=PRUNABLE, help=f"comma-separated name patterns (default: {PRUNABLE})")
+    hand.add_argument("--criterion", default="magnitude", choices=plugins.names("criteria"), help="what scores weights")
+    hand.add_argument(
+        "--scope", default="global", choices=("global", "layerwise"), help="one threshold, or one for each tensor"
+    )
+    hand.add_argument(
+        "--density", type=number("--density", lambda share: 0 < share < 1, "a number > 0 and < 1"), default=0.2,
+        help="share of the prunable weights kept in the end",
+    )  # fmt: skip
+    hand.add_argument("--prunable", default=PRUNABLE, help="comma-separated name patterns")
+    return hand
+
+
+def add_pruning(made: argparse.ArgumentParser) -> None:
+    """The options of pruning in rounds."""
+    hand = add_selection(made)
+    hand.add_argument("--restart", default="rewind", choices=lottery.RESTARTS, help="weights that a round starts from")
+    hand.add_argument(
+        "--schedule-restart", default="rewind", choices=lottery.SCHEDULE_RESTARTS, help="where its schedule starts"
+    )
+    hand.add_argument("--rounds", type=whole("--rounds", 1), default=5, metavar="N", help="number of rounds")
+
+
+def add_in_run(made: argparse.ArgumentParser) -> None:
+    """The options of pruning inside one run."""
+    hand = add_selection(made)
+    hand.add_argument(
+        "--at", type=moments, default="5ep,9ep,12ep,16ep,20ep", help="when to prune, comma-separated durations"
+    )
+    hand.add_argument(
+        "--schedule-after", type=mapping("--schedule-after"), default={"name": "step", "every": "5ep", "gamma": 0.1},
+        metavar="JSON", help="schedule that starts anew after each pruning",
+    )  # fmt: skip
 
 
 def place(args: argparse.Namespace) -> Place:
     """Where the job reads and writes."""
-    return Place(args.data, args.out, args.store or args.out / ".store", int(args.store_gb * 1e9))
+    dataset = args.spec.get("training", args.spec).get("dataset", args.dataset)
+    data = args.data or Path("results/data") / dataset
+    return Place(data, args.out, args.store or args.out / ".store", int(args.store_gb * 1e9))
+
+
+def _checked(option: str, kind: str, entry: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return options.check(kind, entry)
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
 
 
 def train_spec(args: argparse.Namespace) -> dict[str, Any]:
-    """The TrainSpec of the options."""
+    """The TrainSpec of the options. UserError: no learning rate, an option that a plug-in does not have."""
+    if args.learning_rate is None:
+        raise UserError(
+            "--learning-rate is missing. It has no default, because what is good differs between optimisers: 0.022 for "
+            "gd and 0.7 for eg are those of the study (config.yaml)."
+        )
+    known = options.parameters("optimizers", args.optimizer)
+    optimizer: dict[str, Any] = {"name": args.optimizer}
+    for option, default in (("momentum", 0.9), ("weight_decay", 1e-6)):
+        if (given := getattr(args, option)) is not None or option in known:
+            optimizer[option] = default if given is None else given
     return {
         "dataset": args.dataset, "validation": args.validation, "train_on": "holdout" if args.validation else "all",
-        "model": {"name": args.model, **args.model_options},
-        "optimizer": {
-            "name": args.optimizer, "momentum": args.momentum, "weight_decay": args.weight_decay,
-            **args.optimizer_options,
-        },
-        "lr": args.learning_rate, "schedule": args.schedule, "length": f"{args.epochs}ep", "rewind": args.rewind,
-        "evaluate_every": "1ep", "batch_size": args.batch_size, "clip": args.clip, "precision": args.precision,
-        "seeds": [int(seed) for seed in args.seeds.split(",")], "device": args.device, "threads": args.threads,
+        "model": _checked("--model-options", "models", {**args.model_options, "name": args.model}),
+        "optimizer": _checked("--optimizer-options", "optimizers", {**optimizer, **args.optimizer_options}),
+        "lr": args.learning_rate, "schedule": _checked("--schedule", "schedules", args.schedule),
+        "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "batch_size": args.batch_size,
+        "clip": args.clip, "precision": args.precision, "seeds": args.seeds, "device": args.device,
+        "threads": args.threads,
     }  # fmt: skip
 
 
@@ -93,12 +257,11 @@ def round_specs(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def in_run_spec(args: argparse.Namespace) -> dict[str, Any]:
-    """The InRunSpec: the rewind point's schedule is halved every 5 epochs, then cut to a tenth after each pruning."""
-    at = args.at.split(",")
-    training = {**train_spec(args), "schedule": {"name": "step", "every": "5ep", "gamma": 0.5}}
-    after = {"name": "step", "every": "5ep", "gamma": 0.1}
-    densities = lottery.round_densities(args.density, rounds=len(at))
+    """The InRunSpec: --schedule until the first pruning, --schedule-after anew after each."""
+    after = _checked("--schedule-after", "schedules", args.schedule_after)
+    densities = lottery.round_densities(args.density, rounds=len(args.at))
     return {
-        "training": training, "recipe": {"criterion": args.criterion, "scope": args.scope},
-        "prunable": args.prunable.split(","), "in_run": {"at": at, "densities": densities, "schedule_after": after},
+        "training": train_spec(args), "recipe": {"criterion": args.criterion, "scope": args.scope},
+        "prunable": args.prunable.split(","),
+        "in_run": {"at": args.at, "densities": densities, "schedule_after": after},
     }  # fmt: skip

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from winnow import cli, io, plugins, provenance
+from winnow.errors import UserError
 from winnow.tables._runs import Run
 
 
@@ -15,6 +16,11 @@ def main() -> None:
     args = parser.parse_args()
     table = plugins.load("tables", args.table)
     spec = provenance.start(args)
+    if "runs" not in spec:
+        raise UserError(
+            "--spec must name the runs to join, as the workflow does: a JSON object with the key 'runs', or @FILE with "
+            "that in it. To make a table of a study: snakemake --cores 1 results/STUDY/tables/TABLE.csv"
+        )
     runs = [Run.from_spec(entry) for entry in spec["runs"]]
     io.write_table(args.out, args.table, table.rows([run for run in runs if run.group in table.GROUPS], spec))
     provenance.finish(args, [args.out])

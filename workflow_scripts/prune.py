@@ -31,6 +31,7 @@ def main() -> None:
     previous = dense
     for index, values in enumerate(training_options.round_specs(args), start=1):
         spec = RoundSpec.read(values)
+        spec = spec.with_training(resolve(spec.training, args.best))
         if index == 1 and args.dense is None:
             train_dense(spec.training, dataclasses.replace(place, out=dense))
         out = args.out / f"round{index}"

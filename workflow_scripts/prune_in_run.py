@@ -3,6 +3,7 @@
 In the workflow: prune_in_run.py --spec JSON --data DIR --out DIR --store DIR. By hand, for example:
     python workflow_scripts/prune_in_run.py --optimizer eg --learning-rate 0.7 --density 0.2 \\
         --at 5ep,9ep,12ep,16ep,20ep --out out/eg_seed_procedure
+The learning rate follows --schedule until the first pruning, and --schedule-after, begun anew, after each.
 """
 
 from winnow import cli, provenance, training_options
@@ -12,9 +13,8 @@ from winnow.spec import InRunSpec
 
 def main() -> None:
     """Parse, train, record."""
-    parser = training_options.parser(__doc__)
-    training_options.add_pruning(parser)
-    parser.add_argument("--at", default="5ep,9ep,12ep,16ep,20ep", help="when to prune, comma-separated durations")
+    parser = training_options.parser(__doc__, gamma=0.5)
+    training_options.add_in_run(parser)
     args = parser.parse_args()
     values = provenance.start(args) or training_options.in_run_spec(args)
     spec, place = InRunSpec.read(values), training_options.place(args)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from winnow import cli, io, provenance, selection
+from winnow.errors import UserError
 
 
 def main() -> None:
@@ -12,6 +13,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the best.json to write")
     args = parser.parse_args()
     spec = provenance.start(args)
+    if not {"last", "candidates"} <= spec.keys():
+        raise UserError(
+            "--spec must say what to choose from: "
+            '{"last": 3, "candidates": [{"lr": "0.7", "folders": ["DIR"]}]}, or @FILE with that in it. A '
+            "folder is that of a dense run with validation images."
+        )
     scores = {}
     for candidate in spec["candidates"]:
         tables = [io.read_table(Path(folder) / "metrics.csv", "metrics") for folder in candidate["folders"]]
