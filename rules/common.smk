@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, workflow.basedir)
 
 from snakemake.exceptions import WorkflowError
-from winnow import cli, config as typed_config, plan
+from winnow import cli, config as typed_config, plan, store
 from winnow.errors import UserError
 from winnow.plan import STAGES
 
@@ -115,7 +115,9 @@ def finished():
             f"Figures: {RESULTS}/{study}/figures/",
             f"Tables:  {RESULTS}/{study}/tables/",
         ]
-    megabytes = plan.size_of(STORE) / 1e6
+    megabytes = store.size(STORE) / 1e6
     limit = f"limit {CONFIG.execution.store_gb:g} GB; `make clean-store` empties it"
-    lines.append(f"Store:   {STORE}/ holds {megabytes:.0f} MB ({limit})")
+    lines.append(
+        f"Store:   {STORE}/ holds {megabytes:.0f} MB besides the files that results share with it ({limit})"
+    )
     return "\n".join(lines)

@@ -126,3 +126,11 @@ def test_no_two_outputs_are_links_to_the_same_file(tmp_path: Path) -> None:
         assert not (tmp_path / "a/metrics.csv").samefile(tmp_path / "b/metrics.csv")
         assert (tmp_path / "a/metrics.csv").samefile(entry.folder / "metrics.csv")
         assert (tmp_path / "b/metrics.csv").read_bytes() == b"seed\n0\n"
+
+
+def test_the_size_can_be_asked_without_numpy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from winnow import store; assert store.size(sys.argv[1]) == 0; assert 'numpy' not in sys.modules"
+    )
+    root = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=root, check=True)

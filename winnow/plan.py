@@ -6,7 +6,6 @@ Paths are described in the header of the Snakefile.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from winnow import provenance
@@ -95,13 +94,3 @@ class Plan:
         self.jobs[identity] = job
         self.maker.update(dict.fromkeys(outputs, job))
         return job
-
-
-def size_of(folder: str | Path) -> int:
-    """Bytes below a folder, each inode counted once."""
-    inodes: dict[int, int] = {}
-    for path in Path(folder).rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            status = path.stat()
-            inodes[status.st_ino] = status.st_size
-    return sum(inodes.values())

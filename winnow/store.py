@@ -3,6 +3,9 @@
 ``<results>/.store/<key>/`` belongs to one training job: `key` is a hash of everything that decides its result. A killed
 job continues from the checkpoint there; a job whose key is whole there trains nothing: its outputs are linked from it.
 An exclusive lock (flock) that names its owner keeps an orphaned trainer and a new one from working side by side.
+
+This module is imported while a Snakefile is parsed, for `size`: NumPy comes with `winnow.io`, imported where
+it is used.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from winnow import io
 from winnow.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _CHECKPOINT, _DONE = "checkpoint.safetensors", "done.json"
 
@@ -34,6 +37,8 @@ class Entry:
 
     def whole(self) -> list[str] | None:
         """The finished run's file names; None if it is not finished or (then dropped) fails a checksum."""
+        from winnow import io
+
         if not (self.folder / _DONE).exists():
             return None
         try:
@@ -51,6 +56,8 @@ class Entry:
 
     def finish(self, write: Callable[[Path], None]) -> None:
         """Let `write(folder)` write the run's files, then mark it finished and drop the checkpoint."""
+        from winnow import io
+
         write(self.folder)
         names = sorted(
             f.name for f in self.folder.iterdir() if not f.name.startswith((".", "checkpoint", "lock", "done"))
@@ -67,10 +74,14 @@ class Entry:
 
     def save(self, state: Any, arrays: dict[str, np.ndarray]) -> None:
         """Write the checkpoint, atomically, in place of the one before."""
+        from winnow import io
+
         io.write_tensors(self.folder / _CHECKPOINT, arrays, {"state": json.dumps(state, allow_nan=False)})
 
     def checkpoint(self) -> tuple[Any, dict[str, np.ndarray]] | None:
         """(state, arrays) of the last checkpoint, or None. A corrupt one is named, removed and never used."""
+        from winnow import io
+
         path = self.folder / _CHECKPOINT
         if not path.exists():
             return None
@@ -87,6 +98,8 @@ class Entry:
 
         Hard links where possible, but never two to the same file: linking one output would make the other newer, too.
         """
+        from winnow import io
+
         out.mkdir(parents=True, exist_ok=True)
         for name in names:
             temporary = out / f".{name}.{os.getpid()}.tmp"
@@ -133,12 +146,12 @@ def locked(store: Path, key: str) -> Iterator[Entry]:
             return
 
 
-def entries(store: Path) -> list[Path]:
-    """The job folders of a store (the ledger is none)."""
+def entries(store: str | Path) -> list[Path]:
+    """The job folders of a store: those with a lock (matmul.json, say, is none)."""
     return [folder for folder in Path(store).glob("*") if (folder / "lock").exists()]
 
 
-def size(store: Path) -> int:
+def size(store: str | Path) -> int:
     """Bytes that the store holds by itself: files also linked into results cost nothing more."""
     files = (file.stat() for folder in entries(store) for file in folder.iterdir())
     return sum(stat.st_size for stat in files if stat.st_nlink == 1)
