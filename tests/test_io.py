@@ -297,3 +297,12 @@ def test_missing_and_foreign_tensors_are_named(tmp_path: Path) -> None:
     foreign.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 4)
     with pytest.raises(UserError, match=r"foreign\.safetensors"):
         io.read_tensors(foreign)
+
+
+def test_what_is_missing_is_not_to_be_deleted(tmp_path: Path) -> None:
+    for read in (io.read_json, io.read_tensors, lambda path: io.read_table(path, "rounds")):
+        with pytest.raises(
+            UserError, match=r"tables/none does not exist\. .*snakemake --cores 1 .*none` makes it"
+        ) as raised:
+            read(tmp_path / "tables/none")
+        assert "Delete" not in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -306,3 +307,14 @@ def test_program(tmp_path):
     table = io.read_table(tmp_path / "out.csv", "rounds")
     assert table[["arm", "recipe", "seed"]].to_numpy().tolist() == [["gd", "dense", 0]]
     assert pandas.isna(table.loc[0, "diverged_step"])
+
+
+@pytest.mark.parametrize(
+    ("program", "options"), [("make_table", ["--table", "rounds"]), ("select_rate", [])], ids=lambda value: str(value)
+)
+def test_programs_without_a_spec_say_what_it_must_hold(program: str, options: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / f"workflow_scripts/{program}.py"), *options, "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: --spec must")

@@ -59,10 +59,19 @@ def read_json(path: str | Path) -> Any:
     """Read JSON; UserError names a file that is missing or broken."""
     try:
         return json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise _missing(path) from None
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as JSON ({error}). Delete it and run the same command again."
         ) from error
+
+
+def _missing(path: str | Path) -> UserError:
+    return UserError(
+        f"{path} does not exist. If it is a result of a study, `snakemake --cores 1 {path}` makes it; docs/files.md "
+        "says which program under workflow_scripts/ writes which file."
+    )
 
 
 def _cell(value: object) -> str:
@@ -103,6 +112,8 @@ def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
         table = pandas.read_csv(text_io.BytesIO(data), dtype={"lr": str}, keep_default_na=False, na_values=[""])
         if not isinstance(table.index, pandas.RangeIndex):  # what pandas makes of one cell too many in every row
             raise ValueError("its rows have more cells than its header")
+    except FileNotFoundError:
+        raise _missing(path) from None
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(
             f"{path} cannot be read as a table ({error}). Delete it and run the same command again."
@@ -150,6 +161,8 @@ def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str
             metadata = dict(file.metadata() or {})
             names = file.keys()
             arrays = {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise _missing(path) from None
     except (OSError, SafetensorError, TypeError) as error:
         raise UserError(
             f"{path} is not a readable safetensors file ({error}). Delete it and run the same command again."
