@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import runpy
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 import torch.nn.utils.prune
 from safetensors.torch import save_file
 
-from winnow import analysis, graph_rows, io, networks
+from winnow import analysis, engine, graph_rows, io, networks, nulls
 from winnow.distributions import Sample
 from winnow.errors import UserError
 from winnow.masks import select
@@ -370,6 +371,16 @@ def test_lanes_of_winnows_own_files_are_networks(runs):
     assert (found[3].masks["rnn.weight_hh_l0"] == masks["rnn.weight_hh_l0"][1]).all()
 
 
+@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
+def test_a_checkpoint_is_unwrapped(tmp_path, wrapper):
+    torch.save({"epoch": 3, wrapper: torch.nn.Linear(5, 4).state_dict()}, tmp_path / "checkpoint.pth")
+    (network,) = networks.read_user_files([tmp_path / "checkpoint.pth"], ["*"], bare=False)
+    assert {name: mask.shape for name, mask in network.masks.items()} == {"weight": (4, 5)}
+    torch.save({"epoch": 3, "net": torch.nn.Linear(5, 4).state_dict()}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth has no matrix .* Its keys: epoch, net\."):
+        networks.read_user_files([tmp_path / "other.pth"], ["*"], bare=False)
+
+
 def test_bad_files_are_named(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pt")
     (tmp_path / "text.safetensors").write_text("nothing")
@@ -378,7 +389,7 @@ def test_bad_files_are_named(tmp_path):
     messages = {
         "model.pt": "state_dict",
         "text.safetensors": "cannot be read",
-        "vector.pt": "no matrix matches",
+        "vector.pt": r"no matrix \(2-D tensor\) to measure\. Its keys: weight\.",
         "list.pt": "not a dictionary",
         "missing.pt": "does not exist",
     }
@@ -411,3 +422,25 @@ def test_undefined_draws_are_left_out_of_the_spread():
     assert row["null_sd"] == pytest.approx(2**0.5)
     assert graph_rows._spread(2.0, [math.nan])["draws"] == 0
     assert math.isnan(graph_rows._spread(2.0, [0.1, 0.1, 0.1])["z"])
+
+
+def test_files_md_names_every_measure_null_model_and_key():
+    text = (ROOT / "docs/files.md").read_text().split("## Programs, keys, measures")[1].split("## Joint tables")[0]
+    named = {
+        name for row in re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    rng = np.random.default_rng(0)
+    masks = {
+        name: rng.random(SHAPES[name]) < 0.5 for name in ("rnn.weight_hh_l0", "rnn.weight_ih_l1", "rnn.weight_hh_l1")
+    }
+    weights = {name: rng.normal(size=mask.shape) for name, mask in masks.items()}
+    network = networks.Network(0, masks, {"final": weights}, weights)
+    tables = analysis.measure_networks([network], analysis.Measures.of({"nulls": 1}), with_graphs=True)
+    rows = tables["graph.csv"] + tables["weights.csv"]
+    assert {row["measure"] for row in rows} - named == set()
+    assert {row["null"] for row in rows if row.get("null")} == set(nulls.MODELS)
+    assert set(nulls.MODELS) <= named
+    assert {"spec", "lane_key", "sample_gradients", "matmul", *engine.versions()} <= named
+    assert {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")} - {"why"} <= set(
+        re.findall(r"`(\w+)\.py`", text)
+    )

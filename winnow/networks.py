@@ -165,8 +165,9 @@ def _read_file(path: Path) -> tuple[dict[str, Array], int | None]:
             f"{path} is no plain state dict: torch.load(weights_only=True) refuses it. "
             "Save `model.state_dict()`, not the model."
         ) from error
-    if isinstance(tensors, Mapping) and isinstance(tensors.get("state_dict"), Mapping):
-        tensors = tensors["state_dict"]
+    for wrapper in ("state_dict", "model_state_dict", "model"):
+        if isinstance(tensors, Mapping) and isinstance(tensors.get(wrapper), Mapping):
+            tensors = tensors[wrapper]
     if not isinstance(tensors, Mapping):
         raise UserError(f"{path} holds a {type(tensors).__name__}, not a dictionary of tensors by name.")
     arrays = {}
@@ -174,6 +175,10 @@ def _read_file(path: Path) -> tuple[dict[str, Array], int | None]:
         if isinstance(value, torch.Tensor) and value.ndim == (2 if lanes is None else 3):
             dense = value.detach()
             arrays[str(name)] = (dense.float() if dense.is_floating_point() else dense).numpy()
+    if not arrays:
+        raise UserError(
+            f"{path} has no matrix (2-D tensor) to measure. Its keys: {', '.join(map(str, tensors)) or 'none'}."
+        )
     return arrays, lanes
 
 
