@@ -5,19 +5,22 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from snakemake.exceptions import WorkflowError
 from winnow import cli, config as typed_config, plan, store
-from winnow.errors import UserError
 from winnow.plan import STAGES
 
 cli.use_this_python(workflow.basedir)
 
-try:
-    CONFIG = typed_config.validate(config)
-    PLAN = plan.Plan(CONFIG)
-except UserError as error:
-    raise WorkflowError(str(error))
 
+def read_config():
+    """The typed configuration and its plan; a mistake is told in one paragraph and ends Snakemake with 1."""
+    global CONFIG, PLAN
+    CONFIG = typed_config.validate(config)
+    if workflow.is_main_process:
+        typed_config.check_folders(CONFIG)
+    PLAN = plan.Plan(CONFIG)
+
+
+cli.run(read_config)
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/.store"
 LEDGER = f"{RESULTS}/.ledger"

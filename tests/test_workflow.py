@@ -479,7 +479,7 @@ def test_config_errors_stop_before_any_job_in_one_paragraph(tree: Tree) -> None:
     stopped = tree.snakemake(*tree.overlay(arms={"eg": {"rates": [0]}}))
     assert stopped.returncode == 1
     output = stopped.stdout + stopped.stderr
-    assert "config: toy.arms.eg.rates.0: A learning rate must be a number above 0, not 0." in output
+    assert "config: toy.arms.eg.rates[0]: A learning rate must be a number above 0, not 0." in output
     assert "Traceback" not in output
 
 

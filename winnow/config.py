@@ -6,44 +6,58 @@ Snakemake has merged the overlays (`--configfile`: mappings deeply, lists replac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from winnow import lottery, options, plugins
-from winnow.duration import Duration
+from winnow import lottery, options, plugins, study_checks
 from winnow.errors import UserError
 from winnow.fields import (
     BEST,
+    Clip,
     Criterion,
     Dataset,
     Density,
+    Device,
     FigureNames,
     Formats,
     GraphMeasures,
+    Images,
     Length,
     Model,
     Moment,
     Moments,
     Name,
-    Number,
     Optimizer,
+    Positive,
+    PositiveNumber,
     Prunable,
     PruningRate,
     Rate,
     Rates,
+    Rounds,
     Schedule,
     Seeds,
     Tables,
     TrainOn,
     WeightMeasures,
+    Whole,
     fail,
 )
 
 __all__ = ["Config", "Rate", "load", "validate"]
 GENERAL = ("studies", "execution", "data", "pathvars")
+LONGEST_VALUE = 80  # characters of a wrong value that a message shows
+WORDS = {  # what pydantic's types of error mean to a reader
+    "bool_type": "true or false",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "list_type": "a list [...]",
+    "string_type": "text",
+    "too_short": "at least one entry",
+}
 
 
 class Strict(BaseModel):
@@ -57,16 +71,16 @@ class Strict(BaseModel):
         if isinstance(values, Mapping):
             for key in values:
                 if key not in cls.model_fields:
-                    raise fail(options.unknown("The key", key, cls.model_fields))
+                    raise fail(options.unknown("The key", key, cls.model_fields), str(key))
         return values
 
 
 class Execution(Strict):
     """How it runs. `device` and `threads` decide bits, so training specs carry them."""
 
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?|mps|xpu|auto)$")] = "cpu"
-    threads: Annotated[int, Field(ge=1)] = 1
-    store_gb: Annotated[Number, Field(gt=0)] = 20.0
+    device: Device = "cpu"
+    threads: Positive = 1
+    store_gb: PositiveNumber = 20.0
 
 
 class DataSource(Strict):
@@ -81,19 +95,10 @@ class Training(Strict):
     length: Length
     rewind: Moment
     evaluate_every: Length = "1ep"
-    batch_size: Annotated[int, Field(ge=1)] = 256
-    clip: Annotated[Number, Field(gt=0)] | None = None
+    batch_size: Positive = 256
+    clip: Clip | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     schedule: Schedule
-
-    @model_validator(mode="after")
-    def _rewind_before_the_end(self) -> Self:
-        rewind, length = Duration.parse(self.rewind), Duration.parse(self.length)
-        if rewind.unit == length.unit and rewind.count >= length.count:
-            raise fail(
-                f"rewind is {self.rewind}, but the rewind point must lie before the last epoch (length: {self.length})."
-            )
-        return self
 
 
 class Arm(Strict):
@@ -103,7 +108,7 @@ class Arm(Strict):
     rates: Rates = []
     pruning_rate: PruningRate
     dataset: Dataset | None = None
-    validation: Annotated[int, Field(ge=1)] | None = None
+    validation: Images | None = None
     model: Model | None = None
     training: dict[str, Any] = {}
     prunable: Prunable | None = None
@@ -111,7 +116,7 @@ class Arm(Strict):
     @model_validator(mode="after")
     def _best_of_something(self) -> Self:
         if self.pruning_rate == BEST and not self.rates:
-            raise fail("pruning_rate is 'best', but rates is empty: there is nothing to select from.")
+            raise fail("'best' is not valid; rates is empty, so there is nothing to select from.", "pruning_rate")
         return self
 
 
@@ -120,7 +125,7 @@ class Sweep(Strict):
 
     seeds: Seeds
     train_on: TrainOn = "holdout"
-    last: Annotated[int, Field(ge=1)] = 3
+    last: Positive = 3
 
 
 class Dense(Strict):
@@ -138,15 +143,6 @@ class InRun(Strict):
     schedule: Schedule
     schedule_after: Schedule
 
-    @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        moments = [Duration.parse(text) for text in self.at]
-        if len({moment.unit for moment in moments}) > 1 or any(
-            second.count <= first.count for first, second in pairwise(moments)
-        ):
-            raise fail(f"at is {self.at}, but the moments must be in one unit and ascending.")
-        return self
-
 
 class Recipe(Strict):
     """How a ticket is made: in rounds (restart, schedule_restart, rounds or rate, density) or inside one run (in_run).
@@ -159,7 +155,7 @@ class Recipe(Strict):
     scope: Literal["global", "layerwise"]
     restart: Literal["rewind", "random", "keep", "signs"] | None = None
     schedule_restart: Literal["rewind", "constant_last"] | None = None
-    rounds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    rounds: Rounds | None = None
     rate: Density | None = None
     density: Density | None = None
     schedule: Schedule | None = None
@@ -197,7 +193,7 @@ class Measures(Strict):
 
     graph: GraphMeasures = []
     weights: WeightMeasures = []
-    nulls: Annotated[int, Field(ge=0)] = 20
+    nulls: Whole = 20
 
 
 class Figures(Strict):
@@ -211,7 +207,7 @@ class Study(Strict):
     """A named section: what its arms share, and what is asked of them."""
 
     dataset: Dataset
-    validation: Annotated[int, Field(ge=1)]
+    validation: Images
     model: Model
     training: Training
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
@@ -227,21 +223,13 @@ class Study(Strict):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.reference not in self.arms:
-            raise fail(options.unknown("reference: the arm", self.reference, self.arms))
-        for name, arm in self.arms.items():
+            raise fail(options.unknown("The arm", self.reference, self.arms), "reference")
+        for name in self.arms:
             training = self.training_of(name)
-            dataset, validation = arm.dataset or self.dataset, arm.validation or self.validation
-            count = plugins.constant("datasets", dataset, "TRAIN")
-            if isinstance(count, int) and validation >= count:
-                raise fail(
-                    f"validation is {validation}, but {dataset} has {count} training images: none would be left to "
-                    f"train on. Valid: 1 to {count - 1}."
-                )
-            length = Duration.parse(training.length)
-            for recipe, values in self.recipes.items():
-                last = Duration.parse(values.in_run.at[-1]) if values.in_run else None
-                if last and last.unit == length.unit and last.count > length.count:
-                    raise fail(f"recipes.{recipe}.in_run.at ends at {last}, after the end of training ({length}).")
+            try:
+                study_checks.check_arm(self, name, training)
+            except options.WrongValueError as error:
+                raise fail(str(error), error.path) from error
         return self
 
     def training_of(self, arm: str) -> Training:
@@ -249,7 +237,8 @@ class Study(Strict):
         try:
             return Training.model_validate({**self.training.model_dump(), **self.arms[arm].training})
         except ValidationError as error:
-            raise fail(f"arms.{arm}.training: {_message(error)}") from error
+            path, text = _first(error)
+            raise fail(text, f"arms.{arm}.training.{path}".rstrip(".")) from error
 
 
 class Config(Strict):
@@ -268,18 +257,32 @@ def _without_null(value: Any) -> Any:
     return value
 
 
-def _message(error: ValidationError) -> str:
+def _path(parts: Iterable[int | str], more: str = "") -> str:
+    """`gd_vs_eg.arms.gd.rates[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "[key]")
+    return f"{text}.{more}".strip(".")
+
+
+def _first(error: ValidationError) -> tuple[str, str]:
+    """(key path, what is wrong there) of the first of pydantic's errors, in plain words."""
     first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    where = path.removeprefix("studies.") or "config"
+    context = first.get("ctx", {})
+    path = _path(first["loc"], context.get("path", "") if first["type"] == "winnow" else "")
     if first["type"] == "missing":
-        text = f"The key {where} is missing."
+        text = "This key is missing."
     elif first["type"] == "winnow":
-        text = f"{where}: {first['msg']}"
+        text = first["msg"]
     else:
-        text = f"{where} is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."
+        given = repr(first["input"])
+        given = given if len(given) <= LONGEST_VALUE else f"{given[:LONGEST_VALUE]}..."
+        valid = WORDS.get(first["type"], context.get("expected", first["msg"]))
+        text = f"{given} is not valid; valid is {valid}."
     more = error.error_count() - 1
-    return text + (f" ({more} more after this one.)" if more else "")
+    return path, text + (f" ({more} more after this one.)" if more else "")
+
+
+def _wrong(path: str, text: str) -> UserError:
+    return UserError(f"config: {path}: {text}")
 
 
 def validate(raw: Mapping[str, Any]) -> Config:
@@ -288,18 +291,19 @@ def validate(raw: Mapping[str, Any]) -> Config:
     run = values.get("studies")
     sections = {key: value for key, value in values.items() if key not in GENERAL}
     if not isinstance(run, list) or not run:
-        raise UserError(f"config: studies is {run!r}; it must list at least one of {', '.join(sections) or '(none)'}.")
+        known = ", ".join(map(str, sections)) or "(none)"
+        raise _wrong("studies", f"{run!r} is not valid; it must list at least one of {known}.")
     for key, value in sections.items():
         if not isinstance(value, Mapping) or (key not in run and "arms" not in value):
-            raise UserError(f"config: {options.unknown('the key', key, [*GENERAL, *map(str, run)])}")
-    for study in run:
+            raise _wrong(str(key), options.unknown("The key", key, [*GENERAL, *map(str, run)]))
+    for index, study in enumerate(run):
         if study not in sections:
-            raise UserError(f"config: studies: {options.unknown('the study', study, sections)}")
+            raise _wrong(f"studies[{index}]", options.unknown("The study", study, map(str, sections)))
     if len(set(run)) < len(run):
-        raise UserError(f"config: studies is {run}; a study stands there more than once.")
+        raise _wrong("studies", f"{run} is not valid; a study stands there more than once.")
     pathvars = values.get("pathvars", {})
     if not isinstance(pathvars, Mapping) or set(pathvars) - {"results"}:
-        raise UserError(f"config: pathvars is {pathvars!r}; the only key is results.")
+        raise _wrong("pathvars", f"{pathvars!r} is not valid; the only key is results.")
     try:
         config = Config(
             run=run,
@@ -309,13 +313,24 @@ def validate(raw: Mapping[str, Any]) -> Config:
             studies=sections,
         )
     except ValidationError as error:
-        raise UserError(f"config: {_message(error)}") from error
+        path, text = _first(error)
+        path = f"pathvars.{path}" if path == "results" else path.removeprefix("studies.")
+        raise _wrong(path, text) from error
     for name in config.data:
         try:
             plugins.path("datasets", name)
         except UserError as error:
-            raise UserError(f"config: data: {error}") from error
+            raise _wrong(f"data.{name}", str(error)) from error
     return config
+
+
+def check_folders(config: Config) -> None:
+    """UserError unless the folders named under `data` exist; apart, since a cluster's nodes may not have them."""
+    for name, source in config.data.items():
+        if source.folder is not None and not Path(source.folder).expanduser().is_dir():
+            raise _wrong(
+                f"data.{name}.folder", f"{source.folder!r} is not valid; valid is a folder that exists, or null."
+            )
 
 
 def load(base: Mapping[str, Any], overlays: list[Mapping[str, Any]]) -> Config:

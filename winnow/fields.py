@@ -20,12 +20,17 @@ from winnow.duration import Duration
 from winnow.errors import UserError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED = frozenset({"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks", "quick", "gpu"})
+# Folders beside or below which names stand; the last line: results of presets (results/quick holds no study `quick`).
+RESERVED = frozenset(
+    {"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks"} | {"quick", "gpu", "one_seed"}
+)
 BEST = "best"
+DEVICE = r"^(cpu|cuda(:\d+)?|mps|xpu|auto)$"
 
 
-def fail(message: str) -> PydanticCustomError:
-    return PydanticCustomError("winnow", "{message}", {"message": message})
+def fail(message: str, path: str = "") -> PydanticCustomError:
+    """The error of a validator; `path` leads on from the key that is validated."""
+    return PydanticCustomError("winnow", "{message}", {"path": path, "message": message})
 
 
 def rate_text(value: object) -> str:
@@ -46,9 +51,35 @@ def _user(function: Any) -> Any:
         try:
             return function(value)
         except UserError as error:
-            raise fail(str(error)) from error
+            raise fail(str(error), getattr(error, "path", "")) from error
 
     return validator
+
+
+def _within(valid: str, whole: bool = False, more: str = "") -> Any:
+    """A number in a range (see winnow.options), told whole when it is not; `more`: what else is valid."""
+
+    def known(value: Any) -> Any:
+        number = value if whole else options.as_number(value)
+        if isinstance(number, int if whole else float) and options.allows(valid, number):
+            return number
+        raise UserError(f"{value!r} is not valid; valid is {options.words(valid, whole)}{more}.")
+
+    return BeforeValidator(_user(known))
+
+
+def _images(value: Any) -> int:
+    if isinstance(value, int) and options.allows("[1, inf)", value):
+        return value
+    counts = {name: plugins.constant("datasets", name, "TRAIN") for name in plugins.names("datasets")}
+    most = ", ".join(f"{count - 1} for {name}" for name, count in counts.items() if isinstance(count, int))
+    raise UserError(f"{value!r} is not valid; valid is 1 to one less than the training images ({most}).")
+
+
+def _device(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(DEVICE, value):
+        return value
+    raise UserError(f"{value!r} is not valid; valid is one of cpu, cuda, mps, xpu, auto, or cuda:1 for the second GPU.")
 
 
 def _duration(value: Any) -> str:
@@ -122,13 +153,19 @@ PruningRate = Annotated[str, BeforeValidator(_user(lambda value: value if value 
 Length = Annotated[str, BeforeValidator(_user(_positive_duration))]
 Moment = Annotated[str, BeforeValidator(_user(_duration))]
 Number = Annotated[float, BeforeValidator(options.as_number)]
-Density = Annotated[float, BeforeValidator(options.as_number), Field(gt=0, lt=1)]
+Density = Annotated[float, _within("(0, 1)"), Field(gt=0, lt=1)]
+Whole = Annotated[int, _within("[0, inf)", whole=True), Field(ge=0)]
+Positive = Annotated[int, _within("[1, inf)", whole=True), Field(ge=1)]
+PositiveNumber = Annotated[float, _within("(0, inf)"), Field(gt=0)]
+Clip = Annotated[float, _within("(0, inf)", more=", or null to clip nothing"), Field(gt=0)]
+Rounds = Annotated[int, _within("[1, 1000]", whole=True), Field(ge=1, le=1000)]
+Images = Annotated[int, BeforeValidator(_user(_images)), Field(ge=1)]
+Device = Annotated[str, BeforeValidator(_user(_device)), Field(pattern=DEVICE)]
 Schedule = Annotated[dict[str, Any], _entry("schedules")]
 Model = Annotated[dict[str, Any], _entry("models")]
 Dataset = Annotated[str, _plugin("datasets")]
 Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
-Seed = Annotated[int, Field(ge=0)]
-Seeds = Annotated[list[list[Seed]], Field(min_length=1), AfterValidator(_user(_blocks))]
+Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(_user(_blocks))]
 TrainOn = Literal["holdout", "all"]
 Optimizer = Annotated[dict[str, Any], _entry("optimizers")]
 Criterion = Annotated[str, _plugin("criteria")]

@@ -1,17 +1,26 @@
 """Options of plug-ins, checked against their signatures without importing them (torch takes seconds to import).
 
-A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Names, and types where the annotation is
-simple, are checked here, before any job starts; ranges are the plug-in's own business.
+A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Names, types where the annotation is simple,
+and ranges where the plug-in states them are checked here, before any job starts. A plug-in may say in literals
+
+    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, or "duration" (of at least 1)
+    PARAMETERS  of a model: the names of its tensors, where "{layers}" counts from 0 to below the option `layers`
+
+The plug-in refuses a wrong option itself, too, since it may be used without config; a test holds it against RANGES.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
+import math
+import re
 from collections.abc import Iterable, Mapping
+from itertools import product
+from string import Formatter
 from typing import Any
 
 from winnow import plugins
+from winnow.duration import Duration
 from winnow.errors import UserError
 
 # What the caller passes itself, by kind of plug-in.
@@ -22,17 +31,86 @@ _PASSED = {
 }
 
 
+Range = str | list[str]
+_INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
+
+
+class WrongValueError(UserError):
+    """A wrong value below the key path of what is checked: `path` leads on from there."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def unknown(what: str, key: object, valid: Iterable[str]) -> str:
     """The sentence that names an unknown key, the nearest valid one and all valid ones."""
-    names = sorted(valid)
-    near = difflib.get_close_matches(str(key), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{what} {key!r} is not known.{hint} Valid: {', '.join(names) or '(none)'}."
+    return f"{what} {key!r} is not known. {plugins.valid_names(key, valid)}"
+
+
+def _interval(valid: str) -> tuple[str, float, float, str]:
+    match = _INTERVAL.fullmatch(valid)
+    if match is None:
+        raise ValueError(f"{valid!r} is no range: write '[0, 1)', a list of texts, or 'duration'")
+    return match[1], float(match[2]), float(match[3]), match[4]
+
+
+def allows(valid: Range, value: object) -> bool:
+    """Whether a value lies in a range as RANGES gives it."""
+    if isinstance(valid, list):
+        return value in valid
+    if valid == "duration":
+        try:
+            return isinstance(value, str) and Duration.parse(value).count > 0
+        except UserError:
+            return False
+    left, low, high, right = _interval(valid)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    above = low <= value if left == "[" else low < value
+    return above and (value <= high if right == "]" else value < high)
+
+
+def words(valid: Range, whole: bool = False) -> str:
+    """A range in words; `whole`: its numbers are whole."""
+    if isinstance(valid, list):
+        return f"one of {', '.join(valid)}"
+    if valid == "duration":
+        return "a duration of at least 1, in epochs ('5ep') or iterations ('1000it')"
+    left, low, high, right = _interval(valid)
+    bounds = [f"{'>=' if left == '[' else '>'} {low:g}"] if low > -math.inf else []
+    bounds += [f"{'<=' if right == ']' else '<'} {high:g}"] if high < math.inf else []
+    what = "a whole number" if whole else "a number" if len(bounds) == 2 else "a finite number"
+    return f"{what} {' and '.join(bounds)}".strip()
 
 
 def parameters(kind: str, name: str) -> dict[str, tuple[str, bool]]:
     """{option: (annotation, required)} of a plug-in: of its class, or of the function `factor` of a schedule."""
-    found: dict[str, tuple[str, bool]] = {}
+    return {option: (text, default is None) for option, (text, default) in _signature(kind, name).items()}
+
+
+def tensors(entry: Mapping[str, Any]) -> list[str] | None:
+    """Names of the tensors of a model with the options of a checked entry; None if the model does not tell."""
+    templates = plugins.constant("models", entry["name"], "PARAMETERS")
+    if templates is None:
+        return None
+    found: list[str] = []
+    for template in templates:
+        counted = [field for _, field, _, _ in Formatter().parse(template) if field]
+        for index in product(*(range(_value(entry, option)) for option in counted)):
+            found.append(template.format(**dict(zip(counted, index, strict=True))))
+    return found
+
+
+def _value(entry: Mapping[str, Any], option: str) -> Any:
+    """The option's value or, where it is left out, its default."""
+    default = _signature("models", entry["name"])[option][1]
+    return entry[option] if option in entry or default is None else ast.literal_eval(default)
+
+
+def _signature(kind: str, name: str) -> dict[str, tuple[str, ast.expr | None]]:
+    """{option: (annotation, default)}."""
+    found: dict[str, tuple[str, ast.expr | None]] = {}
     for node in ast.parse(plugins.path(kind, name).read_bytes()).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             methods = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
@@ -43,11 +121,9 @@ def parameters(kind: str, name: str) -> dict[str, tuple[str, bool]]:
         for method in methods:
             arguments = method.args
             plain = [*arguments.posonlyargs, *arguments.args]
-            required = len(plain) - len(arguments.defaults)
-            for index, item in enumerate(plain):
-                found[item.arg] = (_text(item.annotation), index < required)
-            for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-                found[item.arg] = (_text(item.annotation), default is None)
+            defaults = [*[None] * (len(plain) - len(arguments.defaults)), *arguments.defaults, *arguments.kw_defaults]
+            for item, default in zip([*plain, *arguments.kwonlyargs], defaults, strict=True):
+                found[item.arg] = (_text(item.annotation), default)
     return {option: entry for option, entry in found.items() if option not in _PASSED[kind]}
 
 
@@ -82,22 +158,34 @@ def _typed(value: Any, annotation: str) -> Any:
 
 
 def check(kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"name": plug-in, option: value}` with every option known, present if required, and of the right type."""
+    """`{"name": plug-in, option: value}` with every option known, present if required, of the right type and in range.
+
+    WrongValueError, whose `path` is the option's name, for anything else.
+    """
     name = entry.get("name")
     if not isinstance(name, str):
-        raise UserError(f"The key 'name' is missing. Valid names: {', '.join(plugins.names(kind))}.")
-    known = parameters(kind, name)
+        raise UserError(f"The key 'name' is missing. {plugins.valid_names('', plugins.names(kind))}")
+    try:
+        known = parameters(kind, name)
+    except UserError as error:
+        raise WrongValueError("name", str(error)) from None
+    ranges: dict[str, Range] = plugins.constant(kind, name, "RANGES", {})
     checked: dict[str, Any] = {"name": name}
     for option, value in entry.items():
         if option == "name":
             continue
         if option not in known:
-            raise UserError(unknown(f"The option of {name}", option, known))
+            raise WrongValueError(str(option), unknown(f"The option of {name}", option, known))
+        annotation, valid = known[option][0], ranges.get(option)
         try:
-            checked[option] = _typed(value, known[option][0])
+            checked[option] = _typed(value, annotation)
+            right = checked[option] is None or valid is None or allows(valid, checked[option])
         except TypeError:
-            raise UserError(f"The option {option} of {name} is {value!r}; it must be {known[option][0]}.") from None
+            right = False
+        if not right:
+            what = annotation if valid is None else words(valid, whole=annotation.startswith("int"))
+            raise WrongValueError(option, f"The option {option} of {name} is {value!r}; valid is {what}.")
     missing = [option for option, (_, required) in known.items() if required and option not in checked]
     if missing:
-        raise UserError(f"The option {missing[0]} of {name} is missing.")
+        raise WrongValueError(missing[0], f"The option {missing[0]} of {name} is missing.")
     return checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,13 +23,19 @@ def names(kind: str) -> list[str]:
     return sorted(file.stem for file in (ROOT / kind).glob("*.py") if not file.stem.startswith("_"))
 
 
+def valid_names(key: object, valid: Iterable[str]) -> str:
+    """What follows on an unknown key: the nearest valid one and all valid ones."""
+    listed = sorted(valid)
+    near = difflib.get_close_matches(str(key), listed, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{hint}Valid names: {', '.join(listed) or '(none)'}."
+
+
 def path(kind: str, name: str) -> Path:
     """The source file of a plug-in; UserError with the valid names if there is none."""
     valid = names(kind)
     if name not in valid:
-        close = difflib.get_close_matches(str(name), valid, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise UserError(f"There is no {name!r} among the {kind}.{hint} Valid names: {', '.join(valid)}.")
+        raise UserError(f"There is no {name!r} among the {kind}. {valid_names(name, valid)}")
     return ROOT / kind / f"{name}.py"
 
 

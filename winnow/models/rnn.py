@@ -25,6 +25,22 @@ Shape = tuple[int, ...]
 Tap = Callable[[str, Tensor, Tensor], None]
 MEAN_STD_RATIO = 1.5  # of the log-normal magnitudes
 
+# Read without an import, to check config; `{layers}` counts from 0 to below the option.
+PARAMETERS = (
+    "rnn.weight_ih_l{layers}",
+    "rnn.weight_hh_l{layers}",
+    "rnn.bias_ih_l{layers}",
+    "rnn.bias_hh_l{layers}",
+    "output.weight",
+    "output.bias",
+)
+RANGES: dict[str, str | list[str]] = {
+    "hidden": "[1, inf)",
+    "layers": "[1, inf)",
+    "recurrent_init": ["orthogonal", "sign_lognormal", "xavier_uniform"],
+    "input_init": ["sign_lognormal", "xavier_uniform"],  # orthogonality is a property of square matrices only
+}
+
 
 def _orthogonal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
     """A uniformly (Haar) drawn orthogonal matrix: QR of a normal one, the signs of R's diagonal moved into Q."""
@@ -61,9 +77,9 @@ def _size(key: str, value: object) -> int:
     return value
 
 
-def _initialiser(key: str, name: str, valid: tuple[str, ...]) -> Callable[[np.random.Generator, Shape], np.ndarray]:
-    if name not in valid:
-        raise UserError(f"model.{key} is {name!r}, but must be one of {', '.join(valid)}.")
+def _initialiser(key: str, name: str) -> Callable[[np.random.Generator, Shape], np.ndarray]:
+    if name not in RANGES[key]:
+        raise UserError(f"model.{key} is {name!r}, but must be one of {', '.join(RANGES[key])}.")
     return INITIALISERS[name]
 
 
@@ -85,9 +101,8 @@ class RNN:
     ) -> None:
         self.shape, self.classes = shape, classes
         self.hidden, self.layers = _size("hidden", hidden), _size("layers", layers)
-        self._recurrent_init = _initialiser("recurrent_init", recurrent_init, tuple(INITIALISERS))
-        # Orthogonality is a property of square matrices only.
-        self._input_init = _initialiser("input_init", input_init, ("sign_lognormal", "xavier_uniform"))
+        self._recurrent_init = _initialiser("recurrent_init", recurrent_init)
+        self._input_init = _initialiser("input_init", input_init)
         self.shapes: dict[str, Shape] = {}
         self.roles: dict[str, str] = {}
         self.fan_in: dict[str, int] = {}  # of a bias: that of the weights it stands beside

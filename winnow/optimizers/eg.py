@@ -24,7 +24,14 @@ from winnow.optimizers._contract import Problem, broadcast, check_number, stacke
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 from winnow.optimizers._multiplicative import multiply_
 
-POLICIES = ("as_is", "split", "gd")
+RANGES: dict[str, str | list[str]] = {
+    "momentum": "[0, 1)",
+    "dampening": "[0, 1]",
+    "weight_decay": "[0, inf)",
+    "zero_policy": ["as_is", "split", "gd"],
+    "bias_lr": "(0, inf)",
+    "fan_in": "[1, inf)",
+}
 PARTS = ("positive", "negative")
 
 
@@ -87,8 +94,8 @@ class EG(MomentumOptimizer):
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
         policy, bias_lr, fan_in, named = (group[k] for k in ("zero_policy", "bias_lr", "fan_in", "zero_initialised"))
-        if policy not in POLICIES:
-            raise wrong("zero_policy", policy, f"one of {', '.join(POLICIES)}")
+        if policy not in RANGES["zero_policy"]:
+            raise wrong("zero_policy", policy, f"one of {', '.join(RANGES['zero_policy'])}")
         if policy == "gd":
             check_number("bias_lr", bias_lr, lambda lr: lr > 0, "a finite number > 0 (zero_policy 'gd' needs it)")
             if not bool((torch.as_tensor(group["lr"]) > 0).all()):

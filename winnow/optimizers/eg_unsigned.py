@@ -17,6 +17,8 @@ from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, direction
 from winnow.optimizers._multiplicative import multiply_
 
+RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
+
 
 class EGUnsigned(MomentumOptimizer):
     """EG without the sign; options and errors as of GD."""

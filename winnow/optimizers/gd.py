@@ -13,6 +13,8 @@ from torch.optim.optimizer import ParamsT
 from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 
+RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
+
 
 class GD(MomentumOptimizer):
     """Gradient descent for ordinary parameters and a float rate, or for parameters [L, ...] and rates [L].

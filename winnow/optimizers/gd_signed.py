@@ -20,6 +20,7 @@ from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 
 SMALLEST = 1e-18
+RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
 
 
 class GDSigned(MomentumOptimizer):

@@ -11,7 +11,12 @@ import math
 from winnow.errors import UserError
 from winnow.schedules._options import number, refuse_unknown
 
-OPTIONS = ("pct_start", "div_factor", "final_div_factor", "anneal")
+RANGES: dict[str, str | list[str]] = {
+    "pct_start": "[0, 1]",
+    "div_factor": "(0, inf)",
+    "final_div_factor": "(0, inf)",
+    "anneal": ["cos", "linear"],
+}
 
 
 def factor(
@@ -32,11 +37,11 @@ def factor(
     final_div_factor  first rate over the last, > 0
     anneal            the shape of both phases: "cos" or "linear"
     """
-    refuse_unknown("one_cycle", unknown, OPTIONS)
+    refuse_unknown("one_cycle", unknown, tuple(RANGES))
     share = number("one_cycle", "pct_start", pct_start, lambda value: 0 <= value <= 1, "a number in [0, 1]")
     first = 1 / number("one_cycle", "div_factor", div_factor, lambda value: value > 0, "a finite number > 0")
     last = first / number("one_cycle", "final_div_factor", final_div_factor, lambda value: value > 0, "a number > 0")
-    if anneal not in ("cos", "linear"):
+    if anneal not in RANGES["anneal"]:
         raise UserError(f"The option 'anneal' of the schedule 'one_cycle' is {anneal!r}; valid is 'cos' or 'linear'.")
     if not 0 <= iteration < total:
         raise ValueError(f"iteration {iteration} lies outside a cycle of {total} iterations")

@@ -9,6 +9,8 @@ from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.schedules._options import number, refuse_unknown
 
+RANGES = {"every": "duration", "gamma": "(0, inf)"}
+
 
 def factor(iteration: int, *, total: int, per_epoch: int, every: str, gamma: float, **unknown: object) -> float:
     """The factor at a 0-based iteration.

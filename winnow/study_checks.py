@@ -1,0 +1,97 @@
+"""What has to fit together in a study, arm by arm: moments within the length of training, patterns and tensors.
+
+Iterations per epoch follow from the data set's constant TRAIN, so that durations in either unit compare before any job
+starts. The one complete check of config; the programs, which may be started by hand and know the data themselves, have
+their own (`winnow.spec`, before anything is loaded, and `winnow.runs`).
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from winnow import options, plugins
+from winnow.duration import Duration
+from winnow.options import WrongValueError
+
+if TYPE_CHECKING:
+    from winnow.config import Study, Training
+
+
+def check_arm(study: Study, name: str, training: Training) -> None:
+    """WrongValueError, whose path starts below the study, for the first thing that does not fit."""
+    arm = study.arms[name]
+    dataset, validation = arm.dataset or study.dataset, arm.validation or study.validation
+    count = plugins.constant("datasets", dataset, "TRAIN")
+    if isinstance(count, int) and validation >= count:
+        raise WrongValueError(
+            f"arms.{name}.validation" if arm.validation else "validation",
+            f"{validation} is not valid; {dataset} has {count} training images, and none would be left to train on. "
+            f"Valid is 1 to {count - 1}.",
+        )
+
+    def per_epoch(train_on: str) -> int | None:
+        if not isinstance(count, int):
+            return None
+        return -(-(count - validation if train_on == "holdout" else count) // training.batch_size)
+
+    length, rewind = Duration.parse(training.length), Duration.parse(training.rewind)
+    for train_on in dict.fromkeys([study.dense.train_on, *([study.sweep.train_on] if arm.rates else [])]):
+        if _below(_lead(rewind, length, per_epoch(train_on)), 1):
+            given = "rewind" in arm.training or ("length" in arm.training and study.training.rewind == training.rewind)
+            raise WrongValueError(
+                f"arms.{name}.training.rewind" if given else "training.rewind",
+                f"{rewind} is not valid; the rewind point must lie before the end of training "
+                f"({_both(length, per_epoch(train_on))}).",
+            )
+    for recipe, values in study.recipes.items():
+        if values.in_run:
+            path = f"recipes.{recipe}.in_run.at"
+            _check_moments(path, values.in_run.at, rewind, length, per_epoch(study.dense.train_on))
+    _check_patterns(study, name)
+
+
+def _lead(first: Duration, second: Duration, per_epoch: int | None) -> int | None:
+    """By how much the first lies before the second; None where that cannot be known here, and the job will see."""
+    if first.unit == second.unit:
+        return second.count - first.count
+    return None if per_epoch is None else second.iterations(per_epoch) - first.iterations(per_epoch)
+
+
+def _below(lead: int | None, least: int) -> bool:
+    return lead is not None and lead < least
+
+
+def _both(moment: Duration, per_epoch: int | None) -> str:
+    """A duration, also in the other unit: '20ep = 4700it, 235 iterations per epoch'."""
+    if per_epoch is None:
+        return str(moment)
+    other = f" = {moment.iterations(per_epoch)}it" if moment.unit == "ep" else ""
+    return f"{moment}{other}; an epoch has {per_epoch}it"
+
+
+def _check_moments(path: str, at: list[str], rewind: Duration, length: Duration, per_epoch: int | None) -> None:
+    moments = [Duration.parse(text) for text in at]
+    for index, (earlier, later) in enumerate(pairwise(moments), start=1):
+        if _below(_lead(earlier, later, per_epoch), 1):
+            raise WrongValueError(
+                f"{path}[{index}]", f"{later} is not valid; it must lie after the moment before it, {earlier}."
+            )
+    valid = f"valid is from the rewind point ({rewind}) to the end of training ({_both(length, per_epoch)})"
+    for index, moment in enumerate(moments):
+        if _below(_lead(rewind, moment, per_epoch), 0) or _below(_lead(moment, length, per_epoch), 0):
+            raise WrongValueError(f"{path}[{index}]", f"{moment} is not valid; {valid}.")
+
+
+def _check_patterns(study: Study, name: str) -> None:
+    arm = study.arms[name]
+    model = arm.model or study.model
+    names = options.tensors(model)
+    for index, pattern in enumerate(arm.prunable or study.prunable):
+        if names is not None and not any(fnmatchcase(tensor, pattern) for tensor in names):
+            raise WrongValueError(
+                f"arms.{name}.prunable[{index}]" if arm.prunable else f"prunable[{index}]",
+                f"{pattern!r} matches no tensor of the model {model['name']} of arm {name}. "
+                f"Its tensors: {', '.join(names)}.",
+            )
