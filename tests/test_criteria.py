@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from winnow import lottery, masks, plugins
+from winnow import lottery, masks, networks, plugins
 from winnow.seeds import stream
 
 NAMES = ["rnn.weight_hh_l0", "rnn.weight_ih_l1"]
@@ -52,6 +52,20 @@ def test_needs_are_literal_true_and_enough(name: str) -> None:
     alone = plugin.score(context(needs=needs))  # works without the others
     for tensor, values in plugin.score(context()).items():
         np.testing.assert_array_equal(alone[tensor], values)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_selected_by_is_true(name: str) -> None:
+    """A literal that says whose largest |w| are kept: the scores are ordered like them, or like none of the points'."""
+    found = networks.selected_by(name)
+    scores = plugins.load("criteria", name).score(context())
+    assert found == plugins.load("criteria", name).SELECTED_BY
+
+    def ordered_like(number: int) -> bool:
+        sizes = {tensor: np.abs(value) for tensor, value in point(number, (0, 1, 2)).items()}
+        return all(np.array_equal(scores[n].ravel().argsort(), sizes[n].ravel().argsort()) for n in NAMES)
+
+    assert [attribute for number, attribute in enumerate(POINTS) if ordered_like(number)] == ([found] if found else [])
 
 
 @pytest.mark.parametrize("name", CRITERIA)

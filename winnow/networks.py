@@ -1,8 +1,8 @@
 """Reading networks to measure: the lanes of a run folder, or weight and mask files of the user's own.
 
 A round's ticket has weights in two states. `selected`: the kept weights with the values that the mask was made from, at
-the end of the run before or where SELECTED_BY says; a selection by magnitude has a sharp edge there. `final`: after the
-training under the mask, which blurs that edge.
+the end of the run before or where the criterion's SELECTED_BY says; a selection by magnitude has a sharp edge there.
+`final`: after the training under the mask, which blurs that edge.
 
 A user's file is safetensors or a PyTorch state dict, read with `weights_only=True`; it may hold further things, its 2-D
 tensors are what counts. The pairs `<name>_orig`, `<name>_mask` of torch.nn.utils.prune are understood. Files that
@@ -27,8 +27,8 @@ from winnow.errors import UserError
 
 Array = NDArray[Any]
 
-# The criteria that keep the largest |w|, and in which state: `final` of the run before, or one of the dense run's.
-SELECTED_BY = {"magnitude": "final", "magnitude_init": "init", "magnitude_rewind": "rewind"}
+# The file that holds what a criterion's SELECTED_BY names: of the run before (`final`), or of the dense run.
+_FILES = {"weights": "final", "initial": "init", "rewind": "rewind", None: "final"}
 
 
 class Edge(Enum):
@@ -93,7 +93,8 @@ def read_round(
         if missing := sorted(set(masks) - set(lanes)):
             raise UserError(f"{folder}: mask.safetensors has seeds {missing}, which {what} does not have.")
     rewind, selected = others.get("the dense run's rewind point", {}), others.get("the run before", {})
-    edges = {"selected": Edge.THRESHOLD if criterion in SELECTED_BY else Edge.NONE, "final": Edge.BLURRED}
+    by_magnitude = criterion is not None and selected_by(criterion) is not None
+    edges = {"selected": Edge.THRESHOLD if by_magnitude else Edge.NONE, "final": Edge.BLURRED}
     trained = _last_densities(folder)
     networks = []
     for seed, mask in masks.items():
@@ -104,6 +105,17 @@ def read_round(
     return networks
 
 
+def selected_by(criterion: str) -> str | None:
+    """Whose largest |w| a criterion keeps: "weights" (of the run before), "initial" or "rewind"; None: not the largest.
+
+    UserError for a criterion that does not exist, ValueError for one that says something else.
+    """
+    state: str | None = plugins.constant("criteria", criterion, "SELECTED_BY")
+    if state not in _FILES:
+        raise ValueError(f"winnow/criteria/{criterion}.py: SELECTED_BY is {state!r}, valid: {list(_FILES)}")
+    return state
+
+
 def _selected(dense: Path | None, previous: Path, criterion: str | None) -> Path:
     """The file with the weights that the mask was made from."""
     if criterion not in (valid := plugins.names("criteria")):
@@ -111,7 +123,7 @@ def _selected(dense: Path | None, previous: Path, criterion: str | None) -> Path
             f"criterion: {criterion!r} does not say how the mask was made from the run before. "
             f"Valid: {', '.join(valid)}."
         )
-    state = SELECTED_BY.get(criterion, "final")
+    state = _FILES[selected_by(criterion)]
     if state != "final" and dense is None:
         raise UserError(f"criterion: {criterion} selects by the dense run's weights; name that run's folder (--dense).")
     return (previous if state == "final" or dense is None else dense) / f"{state}.safetensors"

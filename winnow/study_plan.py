@@ -162,6 +162,9 @@ class StudyPlan:
         """Measures of a run; of a round with the weights that its mask was made from."""
         graph = self.study.measures.graph if rule == "measure" else []
         weights = self.study.measures.weights
+        used = [*(("measures", name) for name in dict.fromkeys([*graph, *weights]))]
+        if criterion:
+            used.append(("criteria", criterion))  # its SELECTED_BY is read
         self.plan.add(
             rule,
             wildcards,
@@ -178,7 +181,7 @@ class StudyPlan:
                 "prunable": self._prunable(arm),
                 **({"criterion": criterion} if criterion else {}),
             },
-            self.plan.sources("measure", tuple(("measures", name) for name in dict.fromkeys([*graph, *weights]))),
+            self.plan.sources("measure", tuple(used)),
         )
 
     def _ticket(self, rule: str, arm: str, recipe: str, seeds: list[int], number: int, **job: Any) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from winnow.lottery import Context
 
 NEEDS = ("weights",)
+SELECTED_BY = "weights"
 
 
 def score(context: Context) -> dict[str, NDArray[Any]]:

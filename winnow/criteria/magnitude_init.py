@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from winnow.lottery import Context
 
 NEEDS = ("initial",)
+SELECTED_BY = "initial"
 
 
 def score(context: Context) -> dict[str, NDArray[Any]]:

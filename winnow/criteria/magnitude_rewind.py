@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from winnow.lottery import Context
 
 NEEDS = ("rewind",)
+SELECTED_BY = "rewind"
 
 
 def score(context: Context) -> dict[str, NDArray[Any]]:

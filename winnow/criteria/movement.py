@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from winnow.lottery import Context
 
 NEEDS = ("weights", "initial")
+SELECTED_BY = None
 
 
 def score(context: Context) -> dict[str, NDArray[Any]]:
