@@ -157,7 +157,7 @@ S = "gd_vs_eg"
         (f"{S}.model.input_init", "orthogonal", "is 'orthogonal'; valid is one of sign_lognormal, xavier_uniform"),
         # patterns
         (f"{S}.prunable", ["rnn.weight_hh_l*", "rnn.weight_hh_l3"],
-         r"gd_vs_eg.prunable\[1\]: 'rnn.weight_hh_l3' matches no tensor of the model rnn .*Its tensors: rnn.weight_ih_l0"),
+         r"gd_vs_eg.prunable\[1\]: 'rnn.weight_hh_l3' matches no tensor .*Its tensors: rnn.weight_ih_l0"),
         (f"{S}.arms.eg.prunable", ["weight"], r"gd_vs_eg.arms.eg.prunable\[0\]: 'weight' matches no tensor"),
         (f"{S}.model.layers", 1, r"prunable\[1\]: 'rnn.weight_ih_l\[1-9\]\*' matches no tensor"),
         # names
