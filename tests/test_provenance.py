@@ -118,7 +118,8 @@ class TestSources:
         for file in files:
             names = {found.relative_to(ROOT).as_posix() for found in provenance.closure(file)}
             assert not names & {
-                f"winnow/{n}.py" for n in ("config", "fields", "options", "jobs", "plan", "study_checks", "study_plan", "why")
+                f"winnow/{n}.py"
+                for n in ("config", "fields", "options", "jobs", "plan", "study_checks", "study_plan", "why")
             }, file
 
 
