@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 sys.path.insert(0, workflow.basedir)
 
@@ -30,7 +31,10 @@ if workflow.is_main_process:
     # The ledger's folder is an input of every job: `ancient` where the job's record is current, and newer than
     # everything where it is not (docs/decisions/0002-keys-and-ledger.md).
     os.makedirs(LEDGER, exist_ok=True)
-    os.utime(LEDGER)
+    newest = (
+        PLAN.newest_stale_output()
+    )  # its time may lie in the future: a clock was corrected, a backup restored
+    os.utime(LEDGER, (newest, newest) if newest > time.time() else None)
 
 
 def one_of(*values):

@@ -84,6 +84,7 @@ S = "gd_vs_eg"
         (f"{S}.arms.gd.rates", ["fast"], "number above 0, not 'fast'"),
         (f"{S}.arms.gd.rates", [True], "number above 0, not True"),
         (f"{S}.arms.gd.rates", [".inf"], "number above 0"),
+        (f"{S}.arms.gd.rates", [1e30], r"rates\[0\]: A learning rate must lie between 1e-12 and 1e12, unlike 1e\+30"),
         (f"{S}.arms.gd.rates", ["1e-3", 0.0010], "0.001 stands there more than once"),
         (f"{S}.arms.gd.pruning_rate", 0, "gd_vs_eg.arms.gd.pruning_rate: A learning rate must be"),
         (f"{S}.training.rewind", "20ep",

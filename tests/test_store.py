@@ -45,14 +45,17 @@ def test_linked_outputs_are_newer_than_what_was_there_before(tmp_path: Path) -> 
     assert (tmp_path / "out/metrics.csv").stat().st_mtime > before
 
 
-def test_a_corrupt_finished_file_is_named_and_never_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", ["final.safetensors", "metrics.csv"])
+def test_a_corrupt_finished_file_is_named_and_never_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     with store.locked(tmp_path, "k") as entry:
         entry.finish(fill)
-        contents = bytearray((entry.folder / "final.safetensors").read_bytes())
-        contents[-1] ^= 1
-        (entry.folder / "final.safetensors").write_bytes(contents)
+        contents = bytearray((entry.folder / name).read_bytes())
+        contents[-2] ^= 1
+        (entry.folder / name).write_bytes(contents)
         assert entry.whole() is None
-        assert "final.safetensors is corrupt" in capsys.readouterr().out
+        assert f"{name} is corrupt" in capsys.readouterr().out
         assert [file.name for file in entry.folder.iterdir()] == ["lock"]
 
 
@@ -134,3 +137,13 @@ def test_the_size_can_be_asked_without_numpy(tmp_path: Path) -> None:
     )
     root = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=root, check=True)
+
+
+def test_housekeeping_does_not_mind_files_that_vanish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("a", "b"):
+        with store.locked(tmp_path, key) as entry:
+            entry.finish(fill)
+    known = store.entries(tmp_path)
+    monkeypatch.setattr(store, "entries", lambda folder: [*known, tmp_path / "gone"])
+    assert store.size(tmp_path) > 0
+    assert sorted(store.shrink(tmp_path, 0)) == ["a", "b"]

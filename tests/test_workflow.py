@@ -283,6 +283,13 @@ def test_editing_a_figure_redraws_that_figure(tree: Tree) -> None:
     assert tree.stale() == {"Drawing accuracy.png of toy"}
 
 
+def test_an_output_from_the_future_does_not_hide_an_edit(tree: Tree) -> None:
+    os.utime(tree.path / FIGURE, (time.time() + 3600,) * 2)
+    assert tree.stale() == set()
+    tree.append("winnow/figures/accuracy.py", "X = 1\n")
+    assert tree.stale(FIGURE) == {"Drawing accuracy.png of toy"}
+
+
 def test_comments_and_docstrings_are_free(tree: Tree) -> None:
     tree.append("winnow/optimizers/eg.py", "# a comment\n")
     tree.append("workflow_scripts/prune.py", "\n\n# another\n")

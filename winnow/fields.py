@@ -41,6 +41,8 @@ def rate_text(value: object) -> str:
         number = Decimal("NaN")
     if not number.is_finite() or number <= 0:
         raise UserError(f"A learning rate must be a number above 0, not {value!r}.")
+    if not Decimal("1e-12") <= number <= Decimal("1e12"):  # its one spelling is part of a folder's name
+        raise UserError(f"A learning rate must lie between 1e-12 and 1e12, unlike {value!r}.")
     return format(number.normalize(), "f")
 
 

@@ -6,6 +6,7 @@ Paths are described in the header of the Snakefile.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from winnow import provenance
@@ -53,6 +54,11 @@ class Plan:
     def outputs(self, *rules: str) -> list[str]:
         """The files that the jobs of these rules make; of all rules if none is given."""
         return [path for job in self.jobs.values() if not rules or job.rule in rules for path in job.outputs]
+
+    def newest_stale_output(self) -> float:
+        """A time (seconds) after that of every output of a job that is not current; 0 if there is none."""
+        stale = (Path(path) for job in self.jobs.values() if not job.current for path in job.outputs)
+        return max((path.stat().st_mtime + 1 for path in stale if path.exists()), default=0.0)
 
     def values(self, wildcard: str, *rules: str) -> list[str]:
         """The values that a wildcard takes in the jobs of these rules (of all rules if none is given)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -42,17 +43,15 @@ class Entry:
         if not (self.folder / _DONE).exists():
             return None
         try:
-            files: list[str] = io.read_json(self.folder / _DONE)["files"]
-            for name in files:
-                if name.endswith(".safetensors"):
-                    io.read_tensors(self.folder / name)
-                elif not (self.folder / name).is_file():
-                    raise UserError(f"{self.folder / name} is missing.")
-        except (UserError, KeyError, TypeError) as error:
+            files: dict[str, str] = io.read_json(self.folder / _DONE)["files"]
+            for name, expected in files.items():
+                if _sha256(self.folder / name) != expected:
+                    raise UserError(f"{self.folder / name} is corrupt: it does not match its checksum.")
+        except (UserError, OSError, KeyError, TypeError, AttributeError) as error:
             print(f"store: {error} The stored run is not used; training anew.", flush=True)
             self.drop()
             return None
-        return files
+        return list(files)
 
     def finish(self, write: Callable[[Path], None]) -> None:
         """Let `write(folder)` write the run's files, then mark it finished and drop the checkpoint."""
@@ -62,7 +61,7 @@ class Entry:
         names = sorted(
             f.name for f in self.folder.iterdir() if not f.name.startswith((".", "checkpoint", "lock", "done"))
         )
-        io.write_json(self.folder / _DONE, {"files": names})
+        io.write_json(self.folder / _DONE, {"files": {name: _sha256(self.folder / name) for name in names}})
         (self.folder / _CHECKPOINT).unlink(missing_ok=True)
 
     def drop(self) -> None:
@@ -146,6 +145,11 @@ def locked(store: Path, key: str) -> Iterator[Entry]:
             return
 
 
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def entries(store: str | Path) -> list[Path]:
     """The job folders of a store: those with a lock (matmul.json, say, is none)."""
     return [folder for folder in Path(store).glob("*") if (folder / "lock").exists()]
@@ -153,21 +157,31 @@ def entries(store: str | Path) -> list[Path]:
 
 def size(store: str | Path) -> int:
     """Bytes that the store holds by itself: files also linked into results cost nothing more."""
-    files = (file.stat() for folder in entries(store) for file in folder.iterdir())
-    return sum(stat.st_size for stat in files if stat.st_nlink == 1)
+    total = 0
+    for folder in entries(store):
+        with contextlib.suppress(FileNotFoundError):  # other jobs replace and remove files meanwhile
+            for file in folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    stat = file.stat()
+                    total += stat.st_size if stat.st_nlink == 1 else 0
+    return total
 
 
 def shrink(store: Path, limit: int) -> list[str]:
     """Remove the entries unused for longest until `size` is at most `limit` bytes, except locked ones; their keys."""
     removed: list[str] = []
-    for folder in sorted(entries(store), key=lambda folder: (folder / "lock").stat().st_mtime):
+    ages: list[tuple[float, Path]] = []
+    for folder in entries(store):
+        with contextlib.suppress(FileNotFoundError):  # another job is removing it
+            ages.append(((folder / "lock").stat().st_mtime, folder))
+    for _, folder in sorted(ages):
         if size(store) <= limit:
             break
-        with open(folder / "lock") as lock:
+        with contextlib.suppress(FileNotFoundError), open(folder / "lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder.name)
     return removed
