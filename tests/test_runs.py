@@ -228,6 +228,12 @@ def test_wrong_specs_end_before_training(change: dict[str, Any], message: str, d
     assert not (tmp_path / "out" / "metrics.csv").exists()
 
 
+def test_best_cannot_be_used_when_every_rate_diverged(tmp_path: Path) -> None:
+    io.write_json(tmp_path / "best.json", {"lr": None, "candidates": [{"lr": "0.5"}, {"lr": "0.7"}]})
+    with pytest.raises(UserError, match=r"a lane diverged at each rate of the sweep \(0\.5, 0\.7\)"):
+        runs.resolve(TrainSpec.read({**TINY, "lr": "best"}), tmp_path / "best.json")
+
+
 def test_a_missing_or_further_key_is_named() -> None:
     with pytest.raises(UserError, match="colour"):
         TrainSpec.read({**TINY, "colour": "red"})

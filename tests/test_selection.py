@@ -60,9 +60,13 @@ def test_a_zero_loss_wins():
     assert select({"0.1": 0.0, "0.01": 0.2})["lr"] == "0.1"
 
 
-def test_all_diverged():
-    with pytest.raises(UserError, match=r"0\.5, 0\.7"):
-        select({"0.5": None, "0.7": None})
+def test_when_every_rate_diverged_nothing_is_selected_but_the_sweep_is_told():
+    best = select({"0.7": None, "0.5": None})
+    assert best["lr"] is None
+    assert [(candidate["lr"], candidate["diverged"]) for candidate in best["candidates"]] == [
+        ("0.5", True),
+        ("0.7", True),
+    ]
 
 
 def test_program(tmp_path):

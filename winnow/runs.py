@@ -104,7 +104,14 @@ def resolve(spec: TrainSpec, best: Path | None) -> TrainSpec:
         return spec
     if best is None:
         raise UserError("lr: 'best' needs the file that selection wrote (--best best.json).")
-    return dataclasses.replace(spec, lr=io.read_json(best)["lr"])
+    chosen = io.read_json(best)
+    if chosen["lr"] is None:
+        tried = ", ".join(candidate["lr"] for candidate in chosen["candidates"])
+        raise UserError(
+            f"lr: 'best' cannot be used: a lane diverged at each rate of the sweep ({tried}). "
+            "Give smaller rates in config (arms: rates), or name a pruning_rate."
+        )
+    return dataclasses.replace(spec, lr=chosen["lr"])
 
 
 def train_dense(spec: TrainSpec, place: Place) -> None:

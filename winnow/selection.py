@@ -54,17 +54,13 @@ def score(tables: Sequence[pandas.DataFrame], last: int) -> float | None:
 def select(scores: Mapping[str, float | None]) -> dict[str, Any]:
     """The contents of best.json: the winning rate and every candidate's loss, in ascending order of rate.
 
-    `scores` maps a rate (its text) to its selection loss, None for a rate with a diverged lane. UserError if all are
-    None.
+    `scores` maps a rate (its text) to its selection loss, None for a rate with a diverged lane. "lr" is None if a lane
+    diverged at every rate: the sweep is still told, and only a job that is to use the selected rate fails.
     """
     candidates = [
         {"lr": rate, "loss": scores[rate], "diverged": scores[rate] is None} for rate in sorted(scores, key=Decimal)
     ]
     finished = [rate for rate in sorted(scores, key=Decimal) if scores[rate] is not None]
-    if not finished:
-        raise UserError(
-            f"No learning rate can be selected: a lane diverged at each of {', '.join(scores) or '(none given)'}. "
-            "Give smaller rates in config (arms: rates)."
-        )
-    best = min(finished, key=lambda rate: scores[rate] or 0.0)  # min keeps the first of equals: the smaller rate
+    # min keeps the first of equals: the smaller rate
+    best = min(finished, key=lambda rate: scores[rate] or 0.0, default=None)
     return {"lr": best, "candidates": candidates}
