@@ -243,8 +243,7 @@ def _run(
                     "sample_gradients": outcome.sample_gradients, **cost, **engine.versions(),
                 })  # fmt: skip
 
-            entry.finish(write)
-            files = entry.whole() or []
+            files = entry.finish(write)
         else:
             print(f"store: {key} was trained before; nothing to train", flush=True)
         entry.link(files, place.out)

@@ -53,8 +53,8 @@ class Entry:
             return None
         return list(files)
 
-    def finish(self, write: Callable[[Path], None]) -> None:
-        """Let `write(folder)` write the run's files, then mark it finished and drop the checkpoint."""
+    def finish(self, write: Callable[[Path], None]) -> list[str]:
+        """Let `write(folder)` write the run's files, then mark it finished, drop the checkpoint; the file names."""
         from winnow import io
 
         write(self.folder)
@@ -63,6 +63,7 @@ class Entry:
         )
         io.write_json(self.folder / _DONE, {"files": {name: _sha256(self.folder / name) for name in names}})
         (self.folder / _CHECKPOINT).unlink(missing_ok=True)
+        return names
 
     def drop(self) -> None:
         """Remove everything but the lock."""
