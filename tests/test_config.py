@@ -129,6 +129,31 @@ S = "gd_vs_eg"
         (f"{S}.recipes.deep.enabled", "no", "deep.enabled: 'no' is not valid; valid is true or false"),
         ("pathvars", {"results": 3}, "config: pathvars.results: 3 is not valid; valid is text"),
         ("studies", [3], r"config: studies\[0\]: The study 3 is not known"),
+        ("studies", [[S]], r"config: studies\[0\]: The study \['gd_vs_eg'\] is not known."),
+        ("studies", [S, {}], r"config: studies\[1\]: The study {} is not known"),
+        (S, 3, r"config: gd_vs_eg: 3 is not valid; valid is a mapping \(key: value\)"),
+        # numbers that are not finite, or too large
+        ("execution.store_gb", float("nan"), "execution.store_gb: nan is not valid; valid is a finite number > 0"),
+        ("execution.store_gb", "inf", "execution.store_gb: 'inf' is not valid; valid is a finite number > 0"),
+        ("execution.store_gb", 10**400, "execution.store_gb: 1000.* is not valid; valid is a finite number > 0"),
+        ("execution.threads", float("inf"), "execution.threads: inf is not valid; valid is a whole number >= 1"),
+        (f"{S}.training.clip", float("nan"), "training.clip: nan is not valid; valid is a finite number > 0"),
+        (f"{S}.training.clip", -(10**400), "training.clip: -1000.* is not valid; valid is a finite number > 0"),
+        (f"{S}.arms.gd.rates", [float("nan")], r"gd.rates\[0\]: A learning rate must be a number above 0, not nan"),
+        (f"{S}.arms.gd.pruning_rate", float("inf"), "gd.pruning_rate: A learning rate must be .* not inf"),
+        (f"{S}.arms.gd.optimizer.momentum", 10**400, "gd.optimizer.momentum: .* valid is a number >= 0 and < 1"),
+        (f"{S}.recipes.deep.rate", float("-inf"), "deep.rate: -inf is not valid; valid is a number > 0 and < 1"),
+        (f"{S}.measures.nulls", float("nan"), "measures.nulls: nan is not valid; valid is a whole number >= 0"),
+        # results
+        ("pathvars", {"results": ""}, "config: pathvars.results: '' is not valid; valid is a folder"),
+        ("pathvars", {"results": "results/"}, "pathvars.results: 'results/' .* in its shortest spelling"),
+        ("pathvars", {"results": "~/mine"}, "pathvars.results: '~/mine' is not valid; .* without ~"),
+        ("pathvars", {"results": "{study}"}, "pathvars.results: '{study}' is not valid; .* braces"),
+        ("pathvars", {"results": "results/data"},
+         "pathvars.results: 'results/data' is not valid; .* holds data sets. Valid is another one"),
+        ("pathvars", {"results": "results/data/mine"}, "'results/data/mine' is not valid; .* holds data sets"),
+        ("pathvars", {"results": "results/quick/data"}, "'results/quick/data' is not valid; .* holds data sets"),
+        ("pathvars", {"results": "/scratch/results/data/x"}, "'/scratch/results/data/x' is not valid; .* data sets"),
         (f"{S}.recipes.random_mask.density", 1.5, "density: 1.5 is not valid; valid is a number > 0 and < 1"),
         (f"{S}.recipes.random_mask.rounds", 1001,
          "rounds: 1001 is not valid; valid is a whole number >= 1 and <= 1000"),
@@ -291,6 +316,23 @@ def test_ranges_state_every_number_and_choice() -> None:
 def test_a_range_that_is_none_is_the_authors_mistake(text: str) -> None:
     with pytest.raises(ValueError, match=r"no range|could not convert"):
         options.allows(text, 1)
+
+
+def test_an_option_without_a_range_must_be_finite_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "optimizers").mkdir()
+    signature = "class Own:\n    def __init__(self, params, lr, force: float = 0.0, steps: list[float] = ()): ...\n"
+    (tmp_path / "optimizers" / "own.py").write_text(signature)
+    monkeypatch.setattr(plugins, "ROOT", tmp_path)
+    options.check("optimizers", {"name": "own", "force": "1e-3", "steps": [1, 2.0]})
+    for more in ({"force": float("nan")}, {"force": "inf"}, {"force": 10**400}, {"steps": [1.0, float("inf")]}):
+        option = next(iter(more))
+        with pytest.raises(UserError, match=f"The option {option} of own is .*; valid is"):
+            options.check("optimizers", {"name": "own", **more})
+
+
+@pytest.mark.parametrize("folder", ["results", "results/mine", "/data/me/results", "data", "my results"])
+def test_other_folders_of_results_are_valid(folder: str) -> None:
+    assert config.validate(changed("pathvars", {"results": folder})).results == folder
 
 
 def test_missing_key_is_named() -> None:

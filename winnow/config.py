@@ -37,6 +37,7 @@ from winnow.fields import (
     PruningRate,
     Rate,
     Rates,
+    Results,
     Rounds,
     Schedule,
     Seeds,
@@ -247,7 +248,7 @@ class Config(Strict):
     run: list[str]
     execution: Execution
     data: dict[str, DataSource]
-    results: str
+    results: Results
     studies: dict[Name, Study]
 
 
@@ -263,6 +264,11 @@ def _path(parts: Iterable[int | str], more: str = "") -> str:
     return f"{text}.{more}".strip(".")
 
 
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
 def _first(error: ValidationError) -> tuple[str, str]:
     """(key path, what is wrong there) of the first of pydantic's errors, in plain words."""
     first = error.errors()[0]
@@ -273,8 +279,7 @@ def _first(error: ValidationError) -> tuple[str, str]:
     elif first["type"] == "winnow":
         text = first["msg"]
     else:
-        given = repr(first["input"])
-        given = given if len(given) <= LONGEST_VALUE else f"{given[:LONGEST_VALUE]}..."
+        given = _shown(first["input"])
         valid = WORDS.get(first["type"], context.get("expected", first["msg"]))
         text = f"{given} is not valid; valid is {valid}."
     more = error.error_count() - 1
@@ -294,10 +299,12 @@ def validate(raw: Mapping[str, Any]) -> Config:
         known = ", ".join(map(str, sections)) or "(none)"
         raise _wrong("studies", f"{run!r} is not valid; it must list at least one of {known}.")
     for key, value in sections.items():
-        if not isinstance(value, Mapping) or (key not in run and "arms" not in value):
+        if key in run and not isinstance(value, Mapping):
+            raise _wrong(str(key), f"{_shown(value)} is not valid; valid is {WORDS['model_type']}.")
+        if key not in run and not (isinstance(value, Mapping) and "arms" in value):
             raise _wrong(str(key), options.unknown("The key", key, [*GENERAL, *map(str, run)]))
     for index, study in enumerate(run):
-        if study not in sections:
+        if not isinstance(study, str) or study not in sections:
             raise _wrong(f"studies[{index}]", options.unknown("The study", study, map(str, sections)))
     if len(set(run)) < len(run):
         raise _wrong("studies", f"{run} is not valid; a study stands there more than once.")

@@ -6,10 +6,13 @@ A `UserError` from a check becomes pydantic's error, which knows the key path.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -76,6 +79,21 @@ def _images(value: Any) -> int:
     counts = {name: plugins.constant("datasets", name, "TRAIN") for name in plugins.names("datasets")}
     most = ", ".join(f"{count - 1} for {name}" for name, count in counts.items() if isinstance(count, int))
     raise UserError(f"{value!r} is not valid; valid is 1 to one less than the training images ({most}).")
+
+
+def _results(value: str) -> str:
+    name, parts = PurePath(value).name, PurePath(value).parts
+    if name in ("", "..") or os.path.normpath(value) != value or value[0] == "~" or re.search(r"[{}<>\n]", value):
+        raise UserError(
+            f"{value!r} is not valid; valid is a folder in its shortest spelling, such as results or results/mine, "
+            "without ~ and braces."
+        )
+    if ("results", "data") in pairwise(parts) or (parts[0] == "results" and "data" in parts):
+        raise UserError(
+            f"{value!r} is not valid; the folder data of a results folder holds data sets. Valid is another one, such "
+            "as results/mine."
+        )
+    return value
 
 
 def _device(value: Any) -> str:
@@ -166,6 +184,7 @@ Device = Annotated[str, BeforeValidator(_user(_device)), Field(pattern=DEVICE)]
 Schedule = Annotated[dict[str, Any], _entry("schedules")]
 Model = Annotated[dict[str, Any], _entry("models")]
 Dataset = Annotated[str, _plugin("datasets")]
+Results = Annotated[str, AfterValidator(_user(_results))]
 Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
 Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(_user(_blocks))]
 TrainOn = Literal["holdout", "all"]

@@ -132,13 +132,21 @@ def _text(annotation: ast.expr | None) -> str:
 
 
 def as_number(value: Any) -> Any:
-    """YAML reads 1e-6 as text; here it is a number."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """YAML reads 1e-6 as text; here it is a number. What is none, or too large for a float, stays as it is."""
+    try:
+        number = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+        return float(value) if number else value
+    except (ValueError, OverflowError):
+        return value
+
+
+def _finite(value: Any) -> bool:
+    """Whether no number in a value, however deep, is infinite or NaN."""
+    if isinstance(value, Mapping):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _typed(value: Any, annotation: str) -> Any:
@@ -179,11 +187,13 @@ def check(kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         annotation, valid = known[option][0], ranges.get(option)
         try:
             checked[option] = _typed(value, annotation)
-            right = checked[option] is None or valid is None or allows(valid, checked[option])
+            given = checked[option]
+            right = given is None or (_finite(given) if valid is None else allows(valid, given))
         except TypeError:
             right = False
         if not right:
-            what = annotation if valid is None else words(valid, whole=annotation.startswith("int"))
+            finite = ", and finite" if "float" in annotation else ""
+            what = f"{annotation}{finite}" if valid is None else words(valid, whole=annotation.startswith("int"))
             raise WrongValueError(option, f"The option {option} of {name} is {value!r}; valid is {what}.")
     missing = [option for option, (_, required) in known.items() if required and option not in checked]
     if missing:
