@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,16 @@ S = "gd_vs_eg"
          "schedule.every: The option every of step is missing"),
         (f"{S}.model.hidden", 0, "model.hidden: The option hidden of rnn is 0; valid is a whole number >= 1"),
         (f"{S}.model.input_init", "orthogonal", "is 'orthogonal'; valid is one of sign_lognormal, xavier_uniform"),
+        # options that do not fit together
+        (f"{S}.arms.gd.optimizer", {"name": "gd", "nesterov": True},
+         "gd.optimizer.nesterov: .* is True, with which momentum must be a number > 0 and < 1; it is 0.0"),
+        (f"{S}.arms.gd.optimizer", {"name": "gd", "nesterov": True, "momentum": 0.9, "dampening": 0.1},
+         "gd.optimizer.nesterov: .* with which dampening must be 0; it is 0.1"),
+        (f"{S}.arms.eg.optimizer.zero_policy", "gd",
+         "eg.optimizer.zero_policy: .* is 'gd', with which bias_lr must be a finite number > 0; it is missing"),
+        (f"{S}.arms.eg.optimizer", {"name": "eg", "bias_lr": 0.1},
+         "eg.optimizer.bias_lr: The option zero_policy of eg is 'as_is', with which bias_lr must be left out"),
+        (f"{S}.arms.eg.optimizer.generator", 3, "The option generator of eg is 3; valid is Generator | None"),
         # patterns
         (f"{S}.prunable", ["rnn.weight_hh_l*", "rnn.weight_hh_l3"],
          r"gd_vs_eg.prunable\[1\]: 'rnn.weight_hh_l3' matches no tensor .*Its tensors: rnn.weight_ih_l0"),
@@ -250,7 +261,7 @@ def test_tensors_read_from_source_are_the_real_ones(name: str, layers: int) -> N
 NEEDED: dict[str, dict[str, Any]] = {"step": {"every": "1ep", "gamma": 0.9}, "one_cycle": {}, "constant": {}}
 
 
-def _use(kind: str, name: str, option: dict[str, Any]) -> None:
+def _make(kind: str, name: str, option: dict[str, Any]) -> None:
     """The plug-in itself, as a program calls it."""
     if kind == "models":
         plugins.load_class(kind, name)(**option)
@@ -259,12 +270,16 @@ def _use(kind: str, name: str, option: dict[str, Any]) -> None:
     else:
         import torch
 
-        needs = {
-            "bias_lr": {"zero_policy": "gd"},
-            "zero_policy": {"bias_lr": 0.1} if option.get("zero_policy") == "gd" else {},
-        }
-        more = needs.get(next(iter(option)), {})
-        plugins.load_class(kind, name)([torch.nn.Parameter(torch.ones(2, 2))], lr=0.1, **{**more, **option})
+        plugins.load_class(kind, name)([torch.nn.Parameter(torch.ones(2, 2))], lr=0.1, **option)
+
+
+def _use(kind: str, name: str, option: dict[str, Any]) -> None:
+    """The plug-in with one option, and those that this one needs beside it."""
+    needs = {
+        "bias_lr": {"zero_policy": "gd"},
+        "zero_policy": {"bias_lr": 0.1} if option.get("zero_policy") == "gd" else {},
+    }
+    _make(kind, name, {**needs.get(next(iter(option)), {}), **option})
 
 
 def _samples(valid: Any, whole: bool) -> tuple[list[Any], list[Any]]:
@@ -303,6 +318,30 @@ def test_plugins_refuse_themselves_what_their_ranges_exclude(kind: str, name: st
         assert not options.allows(valid, value)
         with pytest.raises(UserError, match=option):
             _use(kind, name, {option: value})
+
+
+TOGETHER = list(dict.fromkeys((kind, name) for kind, name, _ in STATED))
+
+
+@pytest.mark.parametrize(("kind", "name"), TOGETHER)
+def test_config_refuses_what_plugins_refuse_of_options_together(kind: str, name: str) -> None:
+    """Every combination of valid values: what REQUIRES excludes, and nothing else, the plug-in excludes itself."""
+    ranges = plugins.constant(kind, name, "RANGES")
+    values: dict[str, list[Any]] = {}
+    for option, (annotation, _) in options.parameters(kind, name).items():
+        if option in ranges or annotation == "bool":
+            inside = _samples(ranges[option], annotation.startswith("int"))[0] if option in ranges else [False, True]
+            values[option] = [*inside, None] if "None" in annotation else inside
+    for combination in itertools.product(*values.values()):
+        entry = {option: value for option, value in zip(values, combination, strict=True) if value is not None}
+        verdicts = []
+        for check in (lambda e: options.check(kind, {"name": name, **e}), lambda e: _make(kind, name, e)):
+            try:
+                check(entry)
+                verdicts.append("accepted")
+            except UserError:
+                verdicts.append("refused")
+        assert verdicts[0] == verdicts[1], (entry, *verdicts)
 
 
 def test_ranges_state_every_number_and_choice() -> None:

@@ -4,9 +4,10 @@ A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Name
 and ranges where the plug-in states them are checked here, before any job starts. A plug-in may say in literals
 
     RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, or "duration" (of at least 1)
+    REQUIRES    {option: {value: {other option: what is valid beside that value, or None: to be left out}}}
     PARAMETERS  of a model: the names of its tensors, where "{layers}" counts from 0 to below the option `layers`
 
-The plug-in refuses a wrong option itself, too, since it may be used without config; a test holds it against RANGES.
+The plug-in refuses a wrong option itself, too, since it may be used without config; tests hold it against both.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ _PASSED = {
     "optimizers": ("self", "params", "lr"),
     "schedules": ("iteration", "total", "per_epoch"),
 }
-
-
+_CONTAINERS = ("Any", "object", "list", "tuple", "dict", "Sequence", "Mapping")
 Range = str | list[str]
 _INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 
@@ -78,6 +78,8 @@ def words(valid: Range, whole: bool = False) -> str:
     if valid == "duration":
         return "a duration of at least 1, in epochs ('5ep') or iterations ('1000it')"
     left, low, high, right = _interval(valid)
+    if low == high:
+        return f"{low:g}"
     bounds = [f"{'>=' if left == '[' else '>'} {low:g}"] if low > -math.inf else []
     bounds += [f"{'<=' if right == ']' else '<'} {high:g}"] if high < math.inf else []
     what = "a whole number" if whole else "a number" if len(bounds) == 2 else "a finite number"
@@ -97,14 +99,14 @@ def tensors(entry: Mapping[str, Any]) -> list[str] | None:
     found: list[str] = []
     for template in templates:
         counted = [field for _, field, _, _ in Formatter().parse(template) if field]
-        for index in product(*(range(_value(entry, option)) for option in counted)):
+        for index in product(*(range(_value("models", entry, option)) for option in counted)):
             found.append(template.format(**dict(zip(counted, index, strict=True))))
     return found
 
 
-def _value(entry: Mapping[str, Any], option: str) -> Any:
+def _value(kind: str, entry: Mapping[str, Any], option: str) -> Any:
     """The option's value or, where it is left out, its default."""
-    default = _signature("models", entry["name"])[option][1]
+    default = _signature(kind, entry["name"])[option][1]
     return entry[option] if option in entry or default is None else ast.literal_eval(default)
 
 
@@ -157,6 +159,8 @@ def _typed(value: Any, annotation: str) -> Any:
         return None
     wanted = [kind for kind in kinds if kind != "None"]
     if not wanted or any(kind not in simple for kind in wanted):
+        if all(kind.isidentifier() and kind not in {*simple, *_CONTAINERS} for kind in wanted):
+            raise TypeError(annotation)  # an object, a Generator say, which config cannot hold
         return value
     for kind in wanted:
         fitting = as_number(value) if kind == "float" else value
@@ -168,6 +172,7 @@ def _typed(value: Any, annotation: str) -> Any:
 def check(kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """`{"name": plug-in, option: value}` with every option known, present if required, of the right type and in range.
 
+    What REQUIRES says of two options holds, too.
     WrongValueError, whose `path` is the option's name, for anything else.
     """
     name = entry.get("name")
@@ -198,4 +203,22 @@ def check(kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     missing = [option for option, (_, required) in known.items() if required and option not in checked]
     if missing:
         raise WrongValueError(missing[0], f"The option {missing[0]} of {name} is missing.")
+    _check_together(kind, checked)
     return checked
+
+
+def _check_together(kind: str, entry: Mapping[str, Any]) -> None:
+    """WrongValueError where an option of an otherwise checked entry does not fit the value of another: REQUIRES."""
+    name, requires = entry["name"], plugins.constant(kind, entry["name"], "REQUIRES", {})
+    for option, cases in requires.items():
+        value = _value(kind, entry, option)
+        for other, valid in cases.get(value, {}).items():
+            given = _value(kind, entry, other)
+            if given is None if valid is None else allows(valid, given):
+                continue
+            what = "be left out" if valid is None else f"be {words(valid)}"
+            raise WrongValueError(
+                option if option in entry else other,
+                f"The option {option} of {name} is {value!r}, with which {other} must {what}; "
+                f"it is {'missing' if given is None else repr(given)}.",
+            )

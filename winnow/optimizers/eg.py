@@ -32,6 +32,10 @@ RANGES: dict[str, str | list[str]] = {
     "bias_lr": "(0, inf)",
     "fan_in": "[1, inf)",
 }
+REQUIRES: dict[str, dict[str | bool, dict[str, str | None]]] = {
+    "nesterov": {True: {"momentum": "(0, 1)", "dampening": "[0, 0]"}},
+    "zero_policy": {"gd": {"bias_lr": "(0, inf)"}, "as_is": {"bias_lr": None}, "split": {"bias_lr": None}},
+}
 PARTS = ("positive", "negative")
 
 

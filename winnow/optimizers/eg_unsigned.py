@@ -18,6 +18,7 @@ from winnow.optimizers._momentum import MomentumOptimizer, direction
 from winnow.optimizers._multiplicative import multiply_
 
 RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
+REQUIRES = {"nesterov": {True: {"momentum": "(0, 1)", "dampening": "[0, 0]"}}}
 
 
 class EGUnsigned(MomentumOptimizer):

@@ -14,6 +14,7 @@ from winnow.optimizers._contract import broadcast
 from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 
 RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
+REQUIRES = {"nesterov": {True: {"momentum": "(0, 1)", "dampening": "[0, 0]"}}}
 
 
 class GD(MomentumOptimizer):

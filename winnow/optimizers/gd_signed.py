@@ -21,6 +21,7 @@ from winnow.optimizers._momentum import MomentumOptimizer, descend_, direction
 
 SMALLEST = 1e-18
 RANGES = {"momentum": "[0, 1)", "dampening": "[0, 1]", "weight_decay": "[0, inf)"}
+REQUIRES = {"nesterov": {True: {"momentum": "(0, 1)", "dampening": "[0, 0]"}}}
 
 
 class GDSigned(MomentumOptimizer):
