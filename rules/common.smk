@@ -24,6 +24,8 @@ def read_config():
 cli.run(read_config)
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/.store"
+# A resource, not a param: under Snakemake's own triggers a new param reruns the job. Text, since numbers are rounded.
+STORE_GB = str(CONFIG.execution.store_gb)
 LEDGER = f"{RESULTS}/.ledger"
 ON_GPU = CONFIG.execution.device.partition(":")[0] not in ("cpu", "auto")
 

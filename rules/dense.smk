@@ -24,18 +24,18 @@ rule dense:
         mem_mb=4000,
         runtime=720,
         gpu=int(ON_GPU),
+        store_gb=STORE_GB,
     params:
         job=arguments("dense"),
         data=folder_of("dense", "data"),
         best=best_argument("dense"),
         out=output_folder,
         store=STORE,
-        store_gb=CONFIG.execution.store_gb,
     message:
         "Training {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
         "python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
-        " --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"
+        " --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 
 rule select:

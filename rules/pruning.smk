@@ -27,6 +27,7 @@ rule prune:
         mem_mb=4000,
         runtime=720,
         gpu=int(ON_GPU),
+        store_gb=STORE_GB,
     params:
         job=arguments("prune"),
         data=folder_of("prune", "data"),
@@ -35,12 +36,11 @@ rule prune:
         best=best_argument("prune"),
         out=output_folder,
         store=STORE,
-        store_gb=CONFIG.execution.store_gb,
     message:
         "Pruning and training {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
         "python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
-        " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb}"
+        " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb}"
         " > {log:q} 2>&1"
 
 
@@ -68,15 +68,15 @@ rule prune_in_run:
         mem_mb=4000,
         runtime=720,
         gpu=int(ON_GPU),
+        store_gb=STORE_GB,
     params:
         job=arguments("prune_in_run"),
         data=folder_of("prune_in_run", "data"),
         best=best_argument("prune_in_run"),
         out=output_folder,
         store=STORE,
-        store_gb=CONFIG.execution.store_gb,
     message:
         "Training and pruning {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}"
     shell:
         "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
-        " --out {params.out:q} --store {params.store:q} --store-gb {params.store_gb} > {log:q} 2>&1"
+        " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

@@ -513,6 +513,22 @@ class TestPlan:
         rules = [job.rule for job in self.plan().jobs.values() if job.rule in readers and readers[job.rule](job.spec)]
         assert set(rules) == set(readers)
 
+    def test_a_round_reads_who_diverged_before_it(self) -> None:
+        """And what its mask is made from is all that its measures read of the run before."""
+        made = self.plan()
+        recipe = f"results/{S}/gd/magnitude_global_rewind/seeds0-2"
+        wildcards = {"study": S, "arm": "gd", "recipe": "magnitude_global_rewind", "seeds": "seeds0-2"}
+        dense = f"results/{S}/gd/dense/all/lr0.022/seeds0-2"
+        for number, before, files in (
+            ("1", dense, ["final.safetensors"]),
+            ("2", f"{recipe}/round1", ["mask.safetensors", "final.safetensors"]),
+        ):
+            states = [f"{before}/{file}" for file in files]
+            assert made.job("prune", {**wildcards, "round": number}).inputs["previous"] == [
+                *states, f"{before}/run.json",
+            ]  # fmt: skip
+            assert made.job("measure", {**wildcards, "round": number}).inputs["previous"] == states
+
     def test_seed_names(self) -> None:
         assert [jobs.seeds_name(s) for s in ([0], [0, 1, 2], [0, 3], [4, 5])] == [
             "seeds0", "seeds0-2", "seeds0,3", "seeds4-5",

@@ -264,6 +264,18 @@ def test_nothing_is_stale_under_snakemakes_own_triggers(tree: Tree) -> None:
     assert tree.stale("--workflow-profile", "none", "--quiet", "host") == set()
 
 
+def test_the_size_of_the_store_makes_nothing_stale(tree: Tree) -> None:
+    """Also under Snakemake's own triggers; the program is told it as it stands in config."""
+    tree.write("overlay.yaml", yaml.safe_dump({"execution": {"store_gb": 0.25}}))
+    more = ("--configfile", "overlay.yaml")
+    assert tree.stale(*more) == set()
+    assert tree.stale(*more, "--workflow-profile", "none", "--quiet", "host") == set()
+    ticket = "results/toy/eg/halves/seeds0-1/round2/final.safetensors"
+    (tree.path / ticket).unlink()
+    shown = tree.snakemake("-n", "-p", ticket, *more)
+    assert "--store-gb 0.25 " in shown.stdout + shown.stderr
+
+
 def test_editing_an_optimiser_reruns_its_arm_and_what_joins_it(tree: Tree, everything: set[str]) -> None:
     expected = having(everything, f"toy/eg|{JOINED}")
     tree.append("winnow/optimizers/eg.py", "X = 1\n")

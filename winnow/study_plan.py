@@ -201,7 +201,8 @@ class StudyPlan:
         )
         group = "rounds" if rule == "prune" else "in_run"
         # The mask of a round was made from the run before; inside a run from weights that no file holds.
-        selection = (job["inputs"]["previous"], job["spec"]["recipe"]["criterion"]) if group == "rounds" else ()
+        before = [path for path in job["inputs"].get("previous", []) if path.endswith(".safetensors")]
+        selection = (before, job["spec"]["recipe"]["criterion"]) if before else ()
         outputs = (*GRAPH_FILES, *WEIGHT_FILES)
         self._measure(
             "measure", wildcards, arm, folder, self._tuned_folder(arm, seeds), TICKET_FILES, outputs, *selection
@@ -214,7 +215,7 @@ class StudyPlan:
         training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
         used = (*self._plugins(training, values.schedule), ("criteria", values.criterion))
         dense = self._tuned_folder(arm, seeds)
-        previous = [f"{dense}/final.safetensors"]
+        previous = [f"{dense}/{file}" for file in ("final.safetensors", "run.json")]
         for number, density in enumerate(values.densities(), start=1):
             folder = self._ticket(
                 "prune",
@@ -238,7 +239,7 @@ class StudyPlan:
                 },
                 sources=self.plan.sources("prune", used),
             )
-            previous = [f"{folder}/mask.safetensors", f"{folder}/final.safetensors"]
+            previous = [f"{folder}/{file}" for file in ("mask.safetensors", "final.safetensors", "run.json")]
 
     def _prune_in_run(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
         assert values.in_run is not None
