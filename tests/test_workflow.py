@@ -509,6 +509,29 @@ def test_jobs_that_config_does_not_ask_for_are_refused_with_a_reason(tree: Tree)
     assert "asks for no job dense with study=toy, arm=gd" in stopped.stdout + stopped.stderr
 
 
+def test_figures_and_tables_that_config_does_not_name(tree: Tree) -> None:
+    """They are drawn from the runs that there are, with the tables that they need, and are stale by the same rules."""
+    rest = tree.overlay(figures={"names": ["accuracy"]}, tables=["summary"])
+    shutil.rmtree(tree.path / "results/toy/tables")
+    tree.write("winnow/figures/own.py", "TABLES = ('graph',)\n")
+    assert tree.run("results/toy/figures/own.pdf", *rest) == {
+        "Joining the table graph of toy", "Drawing own.pdf of toy",
+    }  # fmt: skip
+    assert tree.run("results/toy/tables/lr_sweep.csv", *rest) == {"Joining the table lr_sweep of toy"}
+    assert tree.stale("results/toy/figures/own.pdf", "results/toy/tables/lr_sweep.csv", *rest) == set()
+    tree.append("winnow/figures/own.py", "X = 1\n")
+    assert tree.stale("results/toy/figures/own.pdf", *rest) == {"Drawing own.pdf of toy"}
+    assert not having(tree.stale(*rest), "own|graph|lr_sweep")
+    for target, message in (
+        ("figures/acuracy.png", "There is no 'acuracy' among the figures. Did you mean 'accuracy'?"),
+        ("figures/accuracy.jpg", "A figure cannot be made as 'jpg'; valid is png, pdf, svg."),
+        ("tables/grap.csv", "There is no 'grap' among the tables. Did you mean 'graph'?"),
+    ):
+        stopped = tree.snakemake("-n", f"results/toy/{target}", *rest)
+        assert stopped.returncode == 1
+        assert message in stopped.stdout + stopped.stderr
+
+
 class TestWhy:
     def why(self, tree: Tree, *arguments: str) -> str:
         command = [sys.executable, "workflow_scripts/why.py", *arguments]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -196,4 +196,6 @@ GraphMeasures = Annotated[list[Annotated[str, _measure("GRAPHS")]], AfterValidat
 WeightMeasures = Annotated[list[Annotated[str, _measure("WEIGHTS")]], AfterValidator(_user(_distinct))]
 Tables = Annotated[list[Annotated[str, _plugin("tables")]], AfterValidator(_user(_distinct))]
 FigureNames = Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator(_user(_distinct))]
-Formats = Annotated[list[Literal["png", "pdf", "svg"]], Field(min_length=1), AfterValidator(_user(_distinct))]
+Format = Literal["png", "pdf", "svg"]
+FORMATS: tuple[str, ...] = get_args(Format)
+Formats = Annotated[list[Format], Field(min_length=1), AfterValidator(_user(_distinct))]

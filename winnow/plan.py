@@ -33,8 +33,9 @@ class Plan:
         self.jobs: dict[tuple[str, ...], Job] = {}
         self.maker: dict[str, Job] = {}
         self._sources: dict[tuple[str, Plugins], dict[str, str]] = {}
-        for name in config.run:
-            StudyPlan(self, name, config.studies[name]).build()
+        self._studies = {name: StudyPlan(self, name, config.studies[name]) for name in config.run}
+        for study in self._studies.values():
+            study.build()
         kinds: dict[str, str] = {}
         for job in self.jobs.values():
             if job.rule in STAGES["pruning"] and kinds.setdefault(job.wildcards["recipe"], job.rule) != job.rule:
@@ -44,9 +45,15 @@ class Plan:
                 )
 
     def job(self, rule: str, wildcards: Any) -> Job:
-        """The job of a rule with these wildcards (a mapping). UserError if the configuration does not ask for it."""
+        """The job of a rule with these wildcards (a mapping). UserError if the configuration does not ask for it.
+
+        Tables and figures are made without being named in the configuration, too, from the runs that there are.
+        """
+        identity = (rule, *(str(wildcards[name]) for name in WILDCARDS[rule]))
+        if identity not in self.jobs and rule in ("table", "figure"):
+            self._studies[wildcards["study"]].add_unasked(rule, *identity[2:])
         try:
-            return self.jobs[(rule, *(str(wildcards[name]) for name in WILDCARDS[rule]))]
+            return self.jobs[identity]
         except KeyError:
             text = ", ".join(f"{name}={wildcards[name]}" for name in WILDCARDS[rule])
             raise UserError(f"The configuration asks for no job {rule} with {text}: see config.yaml.") from None

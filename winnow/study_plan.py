@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from winnow import plugins
 from winnow.config import Recipe, Study, Training
-from winnow.fields import BEST
+from winnow.errors import UserError
+from winnow.fields import BEST, FORMATS
 from winnow.jobs import (
     DATA_FILES,
     DENSE_FILES,
@@ -61,6 +62,16 @@ class StudyPlan:
             self._table(table)
         for figure, form in product(self.study.figures.names, self.study.figures.formats):
             self._figure(figure, form)
+
+    def add_unasked(self, rule: str, name: str, form: str = "png") -> None:
+        """Add a table, or a figure and its tables, that config does not name. UserError: there is no such plug-in."""
+        plugins.path(f"{rule}s", name)
+        if form not in FORMATS:
+            raise UserError(f"A figure cannot be made as {form!r}; valid is {', '.join(FORMATS)}.")
+        for table in [name] if rule == "table" else _constant("figures", name, "TABLES", ()):
+            self._table(table)
+        if rule == "figure":
+            self._figure(name, form)
 
     def _dataset(self, arm: str) -> str:
         return self.study.arms[arm].dataset or self.study.dataset
