@@ -12,10 +12,7 @@
 # docs/files.md describes every file. `snakemake --list-rules` explains the rules, `make why` what would rerun and why.
 
 
-configfile: "config.yaml"
-
-
-include: "rules/common.smk"
+include: "rules/common.smk"  # reads config.yaml
 include: "rules/data.smk"
 include: "rules/dense.smk"
 include: "rules/pruning.smk"

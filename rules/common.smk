@@ -1,15 +1,33 @@
 # Typed configuration, constraints on wildcards, and what every rule asks of the plan (winnow/plan.py).
 
 import os
+import shlex
 import sys
 import time
 
 sys.path.insert(0, workflow.basedir)
 
 from winnow import cli, config as typed_config, plan, store
+from winnow.errors import UserError
 from winnow.plan import STAGES
 
 cli.use_this_python(workflow.basedir)
+
+
+def check_place():
+    """Programs, config.yaml and results are named from the folder of the Snakefile: another one is refused."""
+    if not os.path.samefile(os.getcwd(), workflow.basedir):
+        raise UserError(
+            f"snakemake works in {os.getcwd()}, but winnow runs in its own folder only, where its programs and config.yaml "
+            f"are. Leave out --directory and -s, and call it there: cd {shlex.quote(workflow.basedir)}. For results "
+            "elsewhere, set pathvars: results: in a config file."
+        )
+
+
+cli.run(check_place)
+
+
+configfile: "config.yaml"
 
 
 def read_config():

@@ -503,6 +503,21 @@ def test_config_errors_stop_before_any_job_in_one_paragraph(tree: Tree) -> None:
     assert "WorkflowError" not in output
 
 
+def test_another_working_directory_is_refused_with_what_to_do(tree: Tree, tmp_path: Path) -> None:
+    other = Tree(tmp_path / "other")
+    other.path.mkdir()
+    for place, arguments in ((other, ["-s", str(tree.path / "Snakefile")]), (tree, ["--directory", str(other.path)])):
+        stopped = place.snakemake("-n", *arguments)
+        assert stopped.returncode == 1
+        output = " ".join((stopped.stdout + stopped.stderr).split())
+        assert f"Error: snakemake works in {other.path}, but winnow runs in its own folder only" in output
+        assert f"cd {tree.path}" in output
+        assert "Traceback" not in output
+    link = Tree(tmp_path / "link")
+    link.path.symlink_to(tree.path)
+    assert link.stale("-s", str(link.path / "Snakefile")) == set()
+
+
 def test_jobs_that_config_does_not_ask_for_are_refused_with_a_reason(tree: Tree) -> None:
     stopped = tree.snakemake("-n", "results/toy/gd/dense/all/lr0.7/seeds0-1/metrics.csv")
     assert stopped.returncode == 1
