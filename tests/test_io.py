@@ -73,6 +73,7 @@ def test_no_space_left_leaves_nothing_half_written(
         with pytest.raises(OSError, match="No space left") as caught:
             WRITERS[writer](path)
     assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(path)
     assert [file.name for file in tmp_path.iterdir()] == ([] if older is None else ["result"])
     assert older is None or path.read_bytes() == older
 

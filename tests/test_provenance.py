@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import subprocess
 import sys
@@ -232,6 +233,25 @@ class TestCli:
         assert text.startswith("Error: rate is 0.")
         assert "Traceback" not in text
         assert max(map(len, text.splitlines())) <= 100
+
+    def test_a_disk_that_refuses_a_file_is_one_paragraph(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def main() -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", "results/a.csv")
+
+        with pytest.raises(SystemExit) as stopped:
+            cli.run(main)
+        assert stopped.value.code == 1
+        text = " ".join(capsys.readouterr().err.split())
+        assert text.startswith("Error: results/a.csv could not be opened or written: No space left on device.")
+        assert "`make clean-store`" in text
+
+    @pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), FileNotFoundError(errno.ENOENT, "x")])
+    def test_other_errors_of_the_system_pass(self, fault: OSError) -> None:
+        def main() -> None:
+            raise fault
+
+        with pytest.raises(OSError, match=str(fault.strerror)):
+            cli.run(main)
 
     def test_other_errors_pass(self) -> None:
         def main() -> None:

@@ -147,3 +147,27 @@ def test_housekeeping_does_not_mind_files_that_vanish(tmp_path: Path, monkeypatc
     monkeypatch.setattr(store, "entries", lambda folder: [*known, tmp_path / "gone"])
     assert store.size(tmp_path) > 0
     assert sorted(store.shrink(tmp_path, 0)) == ["a", "b"]
+
+
+def test_a_checkpoint_that_the_disk_refuses_is_named(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk; the checkpoint before stays."""
+    code = (
+        "import resource, sys; from pathlib import Path; import numpy as np; from winnow import cli, store\n"
+        "def main():\n"
+        "    with store.locked(Path(sys.argv[1]), 'k') as entry:\n"
+        "        entry.save(1, {'w': np.zeros(10)})\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "        entry.save(2, {'w': np.zeros(1000)})\n"
+        "cli.run(main)\n"
+    )
+    root = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, env=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    text = " ".join(done.stderr.split())
+    assert text.startswith(
+        f"Error: {tmp_path}/k/checkpoint.safetensors could not be opened or written: File too large."
+    )
+    assert sorted(file.name for file in (tmp_path / "k").iterdir()) == ["checkpoint.safetensors", "lock"]
+    with store.locked(tmp_path, "k") as entry:
+        assert entry.checkpoint()[0] == 1

@@ -1,15 +1,20 @@
-"""How a program under workflow_scripts/ ends: a user's mistake is one paragraph on stderr, never a traceback."""
+"""How a program under workflow_scripts/ ends: a user's mistake or a full disk is one paragraph, never a traceback."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from winnow.errors import UserError
+
+# What a user can put right about a disk; EDQUOT: the user's share of it is used up.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def use_this_python(root: str | Path) -> None:
@@ -21,14 +26,28 @@ def use_this_python(root: str | Path) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; a UserError is printed as one wrapped paragraph and exits with 1, other exceptions pass."""
+    """Call `main`; a UserError, or a disk that refuses a file, is printed as one wrapped paragraph and exits with 1.
+
+    Other exceptions pass.
+    """
     try:
         main()
     except UserError as error:
-        width = min(shutil.get_terminal_size().columns, 100)
-        text = textwrap.fill(f"Error: {error}", width, break_long_words=False, break_on_hyphens=False)
-        print(text, file=sys.stderr)
-        sys.exit(1)
+        _stop(str(error))
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        _stop(
+            f"{error.filename or 'A file'} could not be opened or written: {error.strerror}. Make sure that you may "
+            "write there and that there is space left (`make clean-store` empties the store, execution: store_gb in "
+            "config limits it), then run the same command again."
+        )
+
+
+def _stop(text: str) -> NoReturn:
+    width = min(shutil.get_terminal_size().columns, 100)
+    print(textwrap.fill(f"Error: {text}", width, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
+    sys.exit(1)

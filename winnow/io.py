@@ -34,7 +34,8 @@ FORMAT = "1"
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write `data` to `path` atomically, making parent folders.
 
-    A failure (no space left, say) leaves neither a part nor a temporary file, and an older `path` as it was.
+    A failure (an OSError that names the file: no space left, say) leaves neither a part nor a temporary file, and an
+    older `path` as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +46,10 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # from a full disk it names no file, else the temporary one
+            error.filename, error.filename2 = str(path), None
         raise
 
 
