@@ -154,7 +154,7 @@ S = "gd_vs_eg"
          "pathvars.results: 'results/data' is not valid; .* holds data sets. Valid is another one"),
         ("pathvars", {"results": "results/data/mine"}, "'results/data/mine' is not valid; .* holds data sets"),
         ("pathvars", {"results": "results/quick/data"}, "'results/quick/data' is not valid; .* holds data sets"),
-        ("pathvars", {"results": "/scratch/results/data/x"}, "'/scratch/results/data/x' is not valid; .* data sets"),
+        ("pathvars", {"results": "/disk/results/data/x"}, "'/disk/results/data/x' is not valid; .* data sets"),
         (f"{S}.recipes.random_mask.density", 1.5, "density: 1.5 is not valid; valid is a number > 0 and < 1"),
         (f"{S}.recipes.random_mask.rounds", 1001,
          "rounds: 1001 is not valid; valid is a whole number >= 1 and <= 1000"),
@@ -369,7 +369,7 @@ def test_an_option_without_a_range_must_be_finite_too(tmp_path: Path, monkeypatc
             options.check("optimizers", {"name": "own", **more})
 
 
-@pytest.mark.parametrize("folder", ["results", "results/mine", "/data/me/results", "data", "my results"])
+@pytest.mark.parametrize("folder", ["results", "results/mine", "/disk/data/results", "data", "my results"])
 def test_other_folders_of_results_are_valid(folder: str) -> None:
     assert config.validate(changed("pathvars", {"results": folder})).results == folder
 
