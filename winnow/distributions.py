@@ -10,6 +10,9 @@ Selection by magnitude cuts |w| < c away. With `cut` = c > 0 each family is trun
 holds for the weights that the mask was made from only: training afterwards blurs the edge, and then a truncation at the
 smallest |w| favours the log-normal, whatever the weights are. Such samples have no `cut` (None) and are not fitted.
 
+Truncation, KS distance and likelihood ratio follow Clauset, Shalizi and Newman (2009, SIAM Review 51, 661, arXiv
+0706.1062); unlike there the cut is that of the selection, not one that is fitted, and no p value is given.
+
 The truncated likelihoods depend on the sample through two means only, so the search costs nothing. A left-truncated
 log-normal need not have a maximum: when the tail is a power law or heavier it tends to one, mu falling without bound;
 the search stops LIMIT standard deviations below the cut.
@@ -50,7 +53,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters, mean log-likelihood per weight (nats, as a density of w) and KS distance (of |w|)."""
+    """Parameters (in the units of the weights; of log|w| for the log-normal), mean log-likelihood per weight (nats, as
+    a density of w) and KS distance (of |w|, in [0, 1])."""
 
     parameters: dict[str, float]
     log_likelihood: float
@@ -58,7 +62,7 @@ class Fit:
 
 
 def histograms(values: Values) -> dict[str, NDArray[np.intp]]:
-    """{quantity: counts per bin of BINS} of weights without exact zeros; the last bin includes its right edge."""
+    """{quantity: counts per bin of BINS [200]} of weights [n] without zeros; the last bin includes its right edge."""
     size = np.abs(values)
     with np.errstate(under="ignore"):
         quantities = {"abs": size, "log10_abs": np.log10(size)}
@@ -66,7 +70,7 @@ def histograms(values: Values) -> dict[str, NDArray[np.intp]]:
 
 
 def ks_distance(values: Values, cdf: Callable[[Values], Values]) -> float:
-    """Largest distance between the empirical distribution function of `values` and `cdf`."""
+    """Largest distance, in [0, 1], between the empirical distribution function of `values` [n] and `cdf`."""
     count = len(values)
     expected = cdf(np.sort(values))
     steps = np.arange(count + 1) / count
@@ -86,7 +90,7 @@ def _minimise(loss: Callable[[Values], float], start: list[float], bounds: list[
 
 
 def fit_normal(values: Values, cut: float = 0.0) -> Fit:
-    """N(mu, sigma^2) of w, truncated to |w| >= cut; its KS distance is that of |w|, as for the other families."""
+    """N(mu, sigma^2) of w [n], truncated to |w| >= cut; its KS distance is that of |w|, as for the other families."""
     from scipy.special import log_ndtr
 
     if len(values) < 3 or np.abs(values).std() <= SAME * np.abs(values).max():
@@ -116,7 +120,7 @@ def fit_normal(values: Values, cut: float = 0.0) -> Fit:
 
 
 def fit_half_normal(values: Values, cut: float = 0.0) -> Fit:
-    """Half-normal of |w| with scale sigma, truncated to |w| >= cut."""
+    """Half-normal of |w| with scale sigma, truncated to |w| >= cut; values [n]."""
     from scipy.special import log_ndtr
 
     size = np.abs(values)
@@ -140,7 +144,7 @@ def fit_half_normal(values: Values, cut: float = 0.0) -> Fit:
 
 
 def fit_log_normal(values: Values, cut: float = 0.0) -> Fit:
-    """Normal of log|w|, truncated to |w| >= cut."""
+    """Normal of log|w|, truncated to |w| >= cut; values [n]."""
     from scipy.special import log_ndtr
 
     logs = np.log(np.abs(values))

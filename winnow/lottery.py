@@ -2,7 +2,8 @@
 
 Prune - restart - train after Frankle & Carbin (2019, arXiv 1803.03635); rewinding to an iteration k > 0 after Frankle
 et al. (2020, arXiv 1912.05671); learning-rate rewinding and fine-tuning after Renda et al. (2020, arXiv 2003.02389);
-the restart from signs after Zhou et al. (2019, arXiv 1905.01067).
+the restart from signs after Zhou et al. (2019, arXiv 1905.01067), who take the standard deviation of a layer's initial
+weights for the constant, where `signs` takes the mean magnitude at the rewind point.
 
 This module is imported while a Snakefile is parsed, for `round_densities`: NumPy is imported where it is used.
 """

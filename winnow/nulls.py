@@ -3,17 +3,18 @@
 - `edges`: the same numbers of nodes and directed edges, uniform over all graphs without self-loops (bipartite: over all
   pairs of the two sides).
 - `degrees`: every unit keeps its in-degree and its out-degree; sampled by global curveball trades (Strona et al. 2014,
-  doi 10.1038/ncomms5114; directed: Carstens, Berger, Strona 2016, arXiv 1609.05137; global: Carstens et al. 2018, arXiv
-  1804.08487). In a trade all units are paired at random; of the sources that only one unit of a pair has, each unit
-  gets as many as before, drawn at random. Trades, like edge swaps, cannot turn a directed triangle around; on graphs
-  with more than a few edges this has no measurable effect.
+  doi 10.1038/ncomms5114; directed: Carstens, Berger, Strona 2016, arXiv 1609.05137; global: Carstens et al. 2018, ESA,
+  arXiv 1804.08487). In a trade all units are paired at random; of the sources that only one unit of a pair has, each
+  unit gets as many as before, drawn at random. Trades, like edge swaps, cannot turn a directed triangle around; on
+  graphs with more than a few edges this has no measurable effect.
 - `layers` (whole network): in every tensor the same number of edges, uniform within the tensor.
 
 All keep directed edges. The undirected view of a null has as many links as the graph's only where their reciprocities
 agree, so part of a difference in undirected clustering may be one in reciprocity: it is reported beside it.
 
 Self-loops take no part: graphs have none (see `winnow.graphs`) and nulls get none; their number is that of the graph.
-Draw d of a null model uses its own random stream, so a draw does not depend on how many there are.
+Every model is a function (graph, generator) -> edges, bool in the shape of `graph.edges`. Draw d of a null model uses
+its own random stream, so a draw does not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ OF_KIND = {"recurrent": ("edges", "degrees"), "input": ("edges", "degrees"), "wh
 
 def draws(graph: Graph, model: str, seed: int, count: int) -> Iterator[Graph]:
     """`count` null graphs of a `model` (a name from MODELS), from the streams (seed, "null", ...) of this part and
-    model."""
+    model. KeyError for another name."""
     # The part and the model are in the stream's number: else all parts would share their random numbers.
     base = zlib.crc32(f"{model} {graph.part}".encode()) << 32
     for draw in range(count):

@@ -99,7 +99,8 @@ class Problem:
     def layer_statistics(self, batch: Batch | None = None) -> dict[str, list[tuple[Tensor, Tensor]]]:
         """Per weight matrix, for each use of it: (inputs [L, B, in], gradient of the loss by its outputs [L, B, out]).
 
-        The two factors that K-FAC (Martens & Grosse 2015) multiplies; the loss is the mean over the batch, per lane.
+        The two factors that K-FAC (Martens & Grosse 2015, arXiv 1503.05671) multiplies; the loss is the mean over the
+        batch, per lane.
         """
         inputs, labels = self._batch(batch)
         names: list[str] = []
@@ -126,7 +127,7 @@ class Problem:
     def output_hessian_product(logits: Tensor, vector: Tensor) -> Tensor:
         """Hessian of the mean cross-entropy with respect to the logits [L, B, C], times `vector` [L, B, C].
 
-        H v = (p * v - p (p . v)) / B with p = softmax(logits) (Schraudolph 2002, section 5).
+        H v = (p * v - p (p . v)) / B with p = softmax(logits) (Schraudolph 2002, Neural Computation 14, 1723).
         """
         p = logits.softmax(-1)
         pv = p * vector

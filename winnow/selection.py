@@ -24,7 +24,10 @@ def diverged_step(lane: pandas.DataFrame) -> int | None:
 
 
 def lane_loss(lane: pandas.DataFrame, last: int) -> float | None:
-    """Mean validation loss over the last `last` evaluations of one lane; None if it diverged or has no such loss."""
+    """Mean validation loss (nats per image) over the last `last` evaluations of one lane (its metrics rows).
+
+    None if the lane diverged or has no such loss.
+    """
     losses = lane["validation_loss"].dropna().to_numpy(dtype=float)[-last:]
     if diverged_step(lane) is not None or len(losses) == 0 or not all(map(math.isfinite, losses)):
         return None
@@ -32,7 +35,7 @@ def lane_loss(lane: pandas.DataFrame, last: int) -> float | None:
 
 
 def score(tables: Sequence[pandas.DataFrame], last: int) -> float | None:
-    """Selection loss of one rate from the metrics of all its runs; None if any lane diverged.
+    """Selection loss (nats per image) of one rate from the metrics of all its runs; None if any lane diverged.
 
     UserError if a lane that did not diverge has no validation loss (it trained on all images).
     """

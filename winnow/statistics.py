@@ -1,7 +1,8 @@
 """The numbers that are reported: mean, standard deviation, n, 95 % Student t interval; paired differences.
 
 With n values of mean m and standard deviation s (divisor n - 1) the interval is m +- t s / sqrt(n), where t is the
-0.975 quantile of Student's distribution with n - 1 degrees of freedom (Student 1908). One value has no interval.
+0.975 quantile of Student's distribution with n - 1 degrees of freedom (Student 1908, Biometrika 6, 1). All but n and
+the correlation are in the units of the values. One value has no interval.
 Arms share initialisation and data order per seed, so they are compared by the differences of equal seeds.
 """
 
@@ -52,7 +53,10 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Paired:
-    """Estimate of a - b over the seeds (keys) that both have, with the correlation of the pairs."""
+    """Estimate of a - b over the seeds (keys) that both have, with the correlation (Pearson) of the pairs.
+
+    ValueError for a difference that is not finite.
+    """
     seeds = sorted(set(a) & set(b))
     first, second = np.array([a[seed] for seed in seeds]), np.array([b[seed] for seed in seeds])
     correlation = None

@@ -1,6 +1,7 @@
 """Magnitude of the trained weights, |w|: small weights go first (Han et al. 2015, arXiv 1506.02626).
 
-The "large final" criterion of Zhou et al. (2019, arXiv 1905.01067), and the one of Frankle & Carbin (2019).
+The "large final" criterion of Zhou et al. (2019, arXiv 1905.01067), and the one of Frankle & Carbin (2019, arXiv
+1803.03635).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Random scores: the control with the same density and no information (Frankle & Carbin 2019, arXiv 1803.03635).
+"""Random scores: the control with the same density and no information (as the randomly sampled sparse networks of
+Frankle & Carbin 2019, arXiv 1803.03635).
 
 Over several rounds each mask is a random subset of the one before, because a pruned weight never comes back.
 """

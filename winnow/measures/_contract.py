@@ -12,8 +12,9 @@ False. A measure that is itself a comparison (sigma) also has `relative(values, 
 
 A weight measure has `WEIGHTS = True` and `measure(sample) -> {name: number}` of a `winnow.distributions.Sample`.
 
-A number that is undefined (the clustering of a graph without edges) is NaN, not 0; a name that does not apply is left
-out. Names are unique over all measures of a kind.
+Every file says in its docstring what its numbers are, their unit and their source; docs/files.md lists them all. An
+error is a ValueError: weights asked of a graph that has none. A number that is undefined (the clustering of a graph
+without edges) is NaN, not 0; a name that does not apply is left out. Names are unique over all measures of a kind.
 """
 
 from __future__ import annotations

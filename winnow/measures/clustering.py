@@ -1,7 +1,7 @@
-"""Clustering coefficient of Watts and Strogatz (1998) on the undirected view, averaged over all units.
+"""Clustering coefficient on the undirected view, averaged over all units: a share in [0, 1].
 
-C_i = (links among the neighbours of i) / (k_i (k_i - 1) / 2), and 0 for a unit with fewer than two neighbours (as
-networkx has it). NaN for a graph without links.
+C_i = (links among the neighbours of i) / (k_i (k_i - 1) / 2) (Watts and Strogatz 1998, Nature 393, 440), and 0 for a
+unit with fewer than two neighbours (as networkx has it). NaN for a graph without links.
 """
 
 import numpy as np

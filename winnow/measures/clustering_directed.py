@@ -1,4 +1,4 @@
-"""Directed clustering coefficient of Fagiolo (2007, Phys. Rev. E 76, 026107, equation 6), averaged over all units.
+"""Directed clustering coefficient of Fagiolo (2007, Phys. Rev. E 76, 026107), averaged over all units: in [0, 1].
 
 C_i = [(A + A^T)^3]_ii / (2 [d_i (d_i - 1) - 2 b_i]) with d_i = in-degree + out-degree and b_i the number of
 reciprocated neighbours; 0 where the denominator is 0 (as networkx has it). NaN for a graph without edges.

@@ -1,4 +1,4 @@
-"""Weak components: how many, and the share of the units that lie in the largest."""
+"""Weak components: how many, and the share of the units that lie in the largest, in [0, 1]."""
 
 import numpy as np
 

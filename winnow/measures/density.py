@@ -1,8 +1,8 @@
-"""Density: edges over possible edges, self-loops left out in recurrent graphs; their number stands beside it.
+"""Density: share of the possible edges, self-loops left out in recurrent graphs; their number stands beside it.
 
 Possible are the entries of the part's tensors, without the diagonal of a recurrent one. In `whole` units of layers that
 no tensor joins cannot be linked, so an unpruned network has density 1. `density_undirected` counts linked pairs over
-pairs that can be linked (an edge either way links): the density of the undirected union.
+pairs that can be linked (an edge either way links): the density of the undirected union. NaN where nothing is possible.
 """
 
 from winnow.graphs import Graph

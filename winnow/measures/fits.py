@@ -3,8 +3,8 @@ by magnitude.
 
 Per family its parameters, the Kolmogorov-Smirnov distance of |w| and the mean log-likelihood per weight in nats; then
 the log-likelihood ratios per weight of the log-normal against the others (above 0: the log-normal fits better); and
-`cut`, below which |w| is truncated (0: not truncated). Nothing for weights that were trained after they were pruned:
-their distribution has no sharp edge, and would look log-normal for that reason alone.
+`cut`, in the units of the weights, below which |w| is truncated (0: not truncated). Nothing for weights that were
+trained after they were pruned: their distribution has no sharp edge, and would look log-normal for that reason alone.
 """
 
 from winnow.distributions import FAMILIES, Sample

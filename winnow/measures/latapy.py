@@ -1,4 +1,5 @@
-"""Bipartite clustering of Latapy, Magnien and Del Vecchio (2008, doi 10.1016/j.socnet.2007.04.006), "dot" variant.
+"""Bipartite clustering of Latapy, Magnien and Del Vecchio (2008, Social Networks 30, 31,
+doi 10.1016/j.socnet.2007.04.006), the variant that networkx calls "dot": shares in [0, 1].
 
 c(u, v) = |N(u) & N(v)| / |N(u) | N(v)| for two units of the same side that share a neighbour; c(u) is its mean over
 those v, 0 if there is none. Reported: the mean over receiving units, over sending units, and over all. NaN without
@@ -15,7 +16,7 @@ NULLS = True
 
 
 def local(edges: Bools) -> NDArray[np.float64]:
-    """c(u) of every row [rows]."""
+    """c(u) of every row [rows] of a bool matrix [rows, columns]."""
     matrix = edges.astype(np.float32)
     common = (matrix @ matrix.T).astype(np.float64)  # counts are exact in float32, their ratios are not
     degree = matrix.sum(axis=1, dtype=np.float64)

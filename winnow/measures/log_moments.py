@@ -1,7 +1,7 @@
 """Mean, standard deviation, skewness and excess kurtosis of log|w| (natural logarithm, zeros left out; population
 moments).
 
-A log-normal has 0 and 0. NaN where the weights do not differ in size.
+A log-normal has skewness and excess kurtosis 0. NaN where the weights do not differ in size.
 """
 
 import numpy as np

@@ -1,5 +1,5 @@
-"""Size of the weights: how many are not zero, mean and largest |w|, smallest kept |w|. NaN (but the count) without
-weights."""
+"""Size of the weights: how many are not zero; mean and largest |w|, smallest kept |w|, in the units of the weights. NaN
+(but the count) without weights."""
 
 import numpy as np
 

@@ -1,5 +1,6 @@
 """Average shortest path length over pairs of distinct units, in the undirected view and within its largest component;
-and the global efficiency, the mean of 1 / distance over all pairs (0 for a pair that is not connected).
+and the global efficiency (Latora and Marchiori 2001, Phys. Rev. Lett. 87, 198701), the mean of 1 / distance over all
+pairs (0 for a pair that is not connected). In steps, and 1 / steps.
 
 Path length is NaN if no two units are connected, efficiency for fewer than two units.
 """

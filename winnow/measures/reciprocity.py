@@ -1,4 +1,4 @@
-"""Reciprocity: the share of directed edges whose reverse is an edge as well. NaN without edges."""
+"""Reciprocity: the share of directed edges whose reverse is an edge as well (as networkx has it). NaN without edges."""
 
 from winnow.graphs import Graph
 

@@ -1,4 +1,5 @@
-"""Bipartite clustering of Robins and Alexander (2004, doi 10.1023/B:CMOT.0000032580.12184.c0): 4 * C4 / L3.
+"""Bipartite clustering of Robins and Alexander (2004, Computational & Mathematical Organization Theory 10, 69,
+doi 10.1023/B:CMOT.0000032580.12184.c0): 4 * C4 / L3, in [0, 1].
 
 C4 is the number of 4-cycles, L3 that of paths with 3 edges: the share of such paths that are closed. NaN without such
 paths.

@@ -1,7 +1,7 @@
 """Small-world sigma = (C / C_null) / (L / L_null) (Humphries and Gurney 2008, doi 10.1371/journal.pone.0002051).
 
-C is the *average* clustering coefficient (not transitivity), L the path length within the largest component, both of
-the undirected view; C_null and L_null are means over the null draws.
+A ratio, without unit. C is the *average* clustering coefficient (not transitivity, which other programs take), L the
+path length within the largest component, both of the undirected view; C_null and L_null are means over the null draws.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Spectral radius: the largest absolute eigenvalue of the masked weights, self-loops included. NaN if a weight is not
-finite.
+"""Spectral radius: the largest absolute eigenvalue of the masked weights, self-loops included, in the units of the
+weights. NaN if a weight is not finite; ValueError for a graph without weights.
 
 The matrix of `whole` is block-triangular, so its value is the largest of the layers'.
 """

@@ -1,5 +1,6 @@
 """In-strength and out-strength: sums of |w| over incoming and outgoing edges; mean and population standard deviation
-over units. Self-loops are not counted. NaN where a weight is not finite."""
+over units, in the units of the weights. Self-loops are not counted. NaN where a weight is not finite; ValueError for a
+graph without weights."""
 
 import numpy as np
 

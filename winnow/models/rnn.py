@@ -4,9 +4,9 @@ Row t of the image is the input x_t of layer 0, the output of a layer the input 
 
     h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh),   h_{-1} = 0;        logits = W_out h_{T-1} + b_out
 
-(Elman 1990; the equations, names and shapes of `torch.nn.RNN`.) Both bias vectors are kept, as there: two equal biases
-double the rate of their sum under gradient descent. `_rnn_kernel.py` holds the fast path; `logits` is the readable
-one, differentiable to any order, which the tests hold against it.
+(Elman 1990, Cognitive Science 14, 179; the equations, names and shapes of `torch.nn.RNN`.) Both bias vectors are kept,
+as there: two equal biases double the rate of their sum under gradient descent. `_rnn_kernel.py` holds the fast path;
+`logits` is the readable one, differentiable to any order, which the tests hold against it.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ RANGES: dict[str, str | list[str]] = {
 
 
 def _orthogonal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
-    """A uniformly (Haar) drawn orthogonal matrix: QR of a normal one, the signs of R's diagonal moved into Q."""
+    """A uniformly (Haar) drawn orthogonal matrix: QR of a normal one, the signs of R's diagonal moved into Q (Mezzadri
+    2007, arXiv math-ph/0609050)."""
     q, r = np.linalg.qr(generator.standard_normal(shape))
     return np.asarray(q * np.sign(np.diagonal(r)))
 
 
 def _xavier_uniform(generator: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Glorot & Bengio 2010, equation 16."""
+    """Uniform in +-sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 (AISTATS), equation 16."""
     bound = math.sqrt(6 / sum(shape))
     return generator.uniform(-bound, bound, shape)
 
@@ -57,7 +58,8 @@ def _xavier_uniform(generator: np.random.Generator, shape: Shape) -> np.ndarray:
 def _sign_lognormal(generator: np.random.Generator, shape: Shape) -> np.ndarray:
     """A fair sign times a log-normal magnitude whose mean is 1.5 standard deviations (Cornford et al. 2024).
 
-    Scaled so that the signed weights have standard deviation 1 / sqrt(fan_in), that of the orthogonal start.
+    As `lognormal_` in their published code, with gain 1: scaled so that the signed weights have standard deviation
+    1 / sqrt(fan_in), that of the orthogonal start.
     """
     sigma = math.sqrt(math.log1p(1 / MEAN_STD_RATIO**2))
     magnitude = generator.lognormal(-(sigma**2), sigma, shape)  # second moment exp(2 mu + 2 sigma^2) = 1
@@ -120,7 +122,7 @@ class RNN:
         self.shapes[name], self.roles[name], self.fan_in[name] = shape, role, fan_in
 
     def initialise(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        """Draw one lane's weights in float64 (round once, when they become float32)."""
+        """Draw one lane's weights, of the shapes in `shapes`, in float64 (round once, when they become float32)."""
         weights = {}
         for name, shape in self.shapes.items():
             if name in self.zero_initialised:

@@ -2,7 +2,8 @@
 
     b = b_plus + b_minus,   b_plus ~ U(0, r),   b_minus ~ U(-r, 0),   r = sqrt(2 / fan_in)
 
-(Cornford et al. 2024, bioRxiv 2024.10.25.620272.) Drawn in float64, one lane at a time, and rounded.
+(SplitBias in the published code of Cornford et al. 2024, bioRxiv 2024.10.25.620272.) Drawn in float64, one lane at a
+time, and rounded.
 """
 
 from __future__ import annotations

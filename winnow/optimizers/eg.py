@@ -1,8 +1,9 @@
 """Exponentiated gradient for weights of either sign: w <- w * exp(-lr * sign(w) * d).
 
-Cornford et al. 2024, bioRxiv 2024.10.25.620272; after Kivinen & Warmuth 1997 (EGU). The direction d is that of
-`_momentum`, with u = g + wd * sign(w), so that decay alone is a factor exp(-lr * wd). No clamp, no normalisation. A
-sign never flips and an exact zero is absorbing; what becomes of parameters that *start* at zero is the zero policy:
+Cornford et al. 2024, bioRxiv 2024.10.25.620272; after Kivinen & Warmuth 1997 (Information and Computation 132, 1; there
+the unnormalised EGU, for positive weights). The direction d is that of `_momentum`, with u = g + wd * sign(w), so that
+decay alone is a factor exp(-lr * wd). No clamp, no normalisation. A sign never flips and an exact zero is absorbing;
+what becomes of parameters that *start* at zero is the zero policy:
 
     as_is   they stay zero
     split   b = b_plus + b_minus (see `_split`), EG on both parts with the gradient of b; needs fan_in and a generator

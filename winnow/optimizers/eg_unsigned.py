@@ -1,8 +1,9 @@
 """Exponentiated gradient without the sign in its exponent: w <- w * exp(-lr * d), an ablation of `eg`.
 
-The direction d is that of `_momentum`, with u = g + wd * |sign(w)|: as in the published code (Cornford et al. 2024,
-bioRxiv 2024.10.25.620272) the decay, too, is without the sign, so that it shrinks weights of either sign by
-exp(-lr * wd). A negative weight moves up its gradient. An exact zero stays zero and no sign flips.
+The signed rule is that of Cornford et al. (2024, bioRxiv 2024.10.25.620272), whose published code has no unsigned one.
+The direction d is that of `_momentum`, with u = g + wd * |sign(w)|: the decay, too, is without the sign, so that it
+shrinks weights of either sign by exp(-lr * wd). A negative weight moves up its gradient. An exact zero stays zero and
+no sign flips.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One cycle: up from max / div_factor to the maximum, then down to max / (div_factor * final_div_factor).
 
-Smith & Topin 2017, arXiv 1708.07120, in the two phases of torch's OneCycleLR (whose cycling of the momentum is left
-out). The study's learning rate is the maximum, reached at iteration pct_start * total - 1.
+Smith & Topin 2017, arXiv 1708.07120, in the two phases that are the default of torch's OneCycleLR (the paper has a
+third, and both cycle the momentum, which is left out). The study's learning rate is the maximum, reached at iteration
+pct_start * total - 1.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def factor(
     div_factor        maximum over the first rate, > 0
     final_div_factor  first rate over the last, > 0
     anneal            the shape of both phases: "cos" or "linear"
+
+    UserError for an option that is unknown or out of range.
     """
     refuse_unknown("one_cycle", unknown, tuple(RANGES))
     share = number("one_cycle", "pct_start", pct_start, lambda value: 0 <= value <= 1, "a number in [0, 1]")

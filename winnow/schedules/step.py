@@ -15,7 +15,7 @@ RANGES = {"every": "duration", "gamma": "(0, inf)"}
 def factor(iteration: int, *, total: int, per_epoch: int, every: str, gamma: float, **unknown: object) -> float:
     """The factor at a 0-based iteration.
 
-    every   duration between two decays ("5ep", "1000it"), at least 1; gamma  number > 0.
+    every   duration between two decays ("5ep", "1000it"), at least 1; gamma  number > 0. UserError for anything else.
     """
     refuse_unknown("step", unknown, ("every", "gamma"))
     gamma = number("step", "gamma", gamma, lambda value: value > 0, "a finite number > 0")
