@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import struct
 import subprocess
 import sys
 import types
@@ -10,16 +9,13 @@ import types
 import numpy as np
 import pytest
 import torch
+from dataset_files import idx
 
 from winnow import data, download, plugins, vision
 from winnow.datasets import _idx, digits
 from winnow.errors import UserError
 
 OFFLINE = ("digits",)
-
-
-def idx(array: np.ndarray) -> bytes:
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)

@@ -1,56 +1,32 @@
 """Fetching and packing: sources in order, wrong contents, Debian package without root, full disks, no remains."""
 
 import errno
-import functools
-import gzip
 import hashlib
-import http.server
 import os
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_files import idx, idx_files, put, served
 
-from winnow import data, download, vision
+from winnow import data, download, plugins, vision
 from winnow.datasets import _idx, _sources, fashion_mnist
 from winnow.errors import UserError
 
 PROGRAM = Path(__file__).parents[1] / "workflow_scripts" / "download.py"
 
 
-def idx(array: np.ndarray) -> bytes:
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
 @pytest.fixture
 def original(monkeypatch) -> dict[str, bytes]:
     """A tiny Fashion-MNIST, {file name: contents}, whose checksums the plug-in is made to expect."""
-    generator = np.random.default_rng(0)
-    arrays = {}
-    for part, count in (("train", 6), ("test", 3)):
-        arrays[f"{part}_images"] = generator.integers(0, 256, size=(count, 28, 28), dtype=np.uint8)
-        arrays[f"{part}_labels"] = np.arange(count, dtype=np.uint8)
-    files, contents = {}, {}
-    for key, (stem, _) in fashion_mnist.FILES.items():
-        contents[stem] = idx(arrays[key])
-        files[key] = (stem, hashlib.md5(contents[stem]).hexdigest())
+    contents, files = idx_files(fashion_mnist.FILES)
     monkeypatch.setattr(fashion_mnist, "FILES", files)
     monkeypatch.setattr(_sources, "PAUSE", 0)
     monkeypatch.setattr(_sources, "POLL", 0.01)
     return contents
-
-
-def put(folder: Path, contents: dict[str, bytes], gzipped: bool = False) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / (name + ".gz" * gzipped)).write_bytes(gzip.compress(content) if gzipped else content)
-    return folder
 
 
 @pytest.fixture
@@ -229,24 +205,15 @@ def test_torchvision_runs_in_a_child_process_and_gives_its_reason(tmp_path):
 
 def test_torchvision_class_fetches_from_its_mirror(original, tmp_path, monkeypatch):
     site = put(tmp_path / "site", original, gzipped=True)
-    handler = functools.partial(QuietHandler, directory=str(site))
     checksums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in site.iterdir()]
     dataset = vision.torchvision().datasets.FashionMNIST
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("no_proxy", "*")
-        monkeypatch.setattr(dataset, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+    monkeypatch.setenv("no_proxy", "*")
+    with served(site) as address:
+        monkeypatch.setattr(dataset, "mirrors", [address])
         monkeypatch.setattr(dataset, "resources", checksums)
         vision.main(["FashionMNIST", str(tmp_path / "root")])
-        server.shutdown()
-    socket.setdefaulttimeout(None)
-    arrays = _idx.read_folder(tmp_path / "root", fashion_mnist.FILES, fashion_mnist.NESTED)
+    arrays = _idx.read_folder(tmp_path / "root", fashion_mnist.FILES, "FashionMNIST/raw")
     assert idx(arrays["train_images"]) == original["train-images-idx3-ubyte"]
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 # --- packing ----------------------------------------------------------------------------------------------------------
@@ -347,6 +314,8 @@ def test_the_program(tmp_path):
 def test_the_program_names_the_valid_data_sets(tmp_path):
     done = run("--dataset", "digit", "--out", tmp_path / "digits")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Did you mean 'digits'? Valid names: digits" in " ".join(done.stderr.split())
+    assert f"Did you mean 'digits'? Valid names: {', '.join(plugins.names('datasets'))}." in " ".join(
+        done.stderr.split()
+    )
     assert "Traceback" not in done.stderr
     assert names(tmp_path) == []

@@ -39,7 +39,7 @@ def pack(name: str, out: Path, folder: Path | None = None) -> None:
     except OSError as error:
         raise UserError(
             f"The data set {name} could not be written to {out} ({error}). Make sure that there is space left "
-            "(about 200 MB) and that you may write there, then run the same command again."
+            "(600 MB at most) and that you may write there, then run the same command again."
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

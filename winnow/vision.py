@@ -64,7 +64,10 @@ def main(arguments: list[str]) -> None:
     name, folder = arguments
     socket.setdefaulttimeout(SOCKET_TIMEOUT)
     try:
-        getattr(torchvision().datasets, name)(folder, download=True)
+        # Not its __init__, which reads all images after the download, those of CIFAR-10 by unpickling.
+        dataset = object.__new__(getattr(torchvision().datasets, name))
+        dataset.root = folder
+        dataset.download()
     except Exception as error:  # the reason goes to the caller, which tries the next source
         sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
 

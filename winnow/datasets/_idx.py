@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from winnow.datasets._published import Published
+from winnow.datasets._published import fetch as fetch_published
 from winnow.errors import UserError
 
 UNSIGNED_BYTE = 8
@@ -68,3 +70,22 @@ def read_folder(folder: Path, files: Mapping[str, tuple[str, str]], nested: str)
             raise UserError(f"{path} has other contents: MD5 (decompressed) {found}, expected {expected}.")
         arrays[name] = parse(data, str(path), dimensions=3 if name.endswith("images") else 1)
     return arrays
+
+
+def fetch(
+    name: str,
+    title: str,
+    files: Mapping[str, tuple[str, str]],
+    home: str,
+    torchvision: str,
+    work: Path,
+    folder: Path | None,
+    package: tuple[str, str] | None = None,
+) -> dict[str, np.ndarray]:
+    """The four arrays of MNIST or a relative: `files` as for `read_folder`, the rest as for `_published`."""
+
+    def read(place: Path) -> dict[str, np.ndarray]:
+        return read_folder(place, files, f"{torchvision}/raw")  # where torchvision keeps them below its root
+
+    wanted = f"the four files {', '.join(stem for stem, _ in files.values())} (gzipped or not)"
+    return fetch_published(Published(name, title, read, wanted, home, torchvision, package), work, folder)

@@ -32,43 +32,12 @@ FILES = {
     "test_images": ("t10k-images-idx3-ubyte", "8181f5470baa50b63fa0f6fddb340f0a"),
     "test_labels": ("t10k-labels-idx1-ubyte", "15d484375f8d13e6eb1aabb0c3f46965"),
 }
-NESTED = "FashionMNIST/raw"  # where torchvision keeps the files below its root
-PACKAGE = "dataset-fashion-mnist"
-ADVICE = (
-    f"What you can do: get the four files {', '.join(stem for stem, _ in FILES.values())} (gzipped or not) from "
-    "https://github.com/zalandoresearch/fashion-mnist on any machine, put them in a folder here, name that folder in "
-    "config.yaml under data.fashion_mnist.folder, and run the same command again."
-)
+HOME = "https://github.com/zalandoresearch/fashion-mnist"
+PACKAGE = ("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist")  # Debian's, and the folder in it
 
 
 def fetch(work: Path, folder: Path | None = None) -> dict[str, np.ndarray]:
-    """The four uint8 arrays train_images [60000, 28, 28], train_labels [60000], test_images, test_labels.
-
-    Tries the `folder` of the user, torchvision's mirrors, then the Debian package; scratch files go below `work`.
-    UserError names each source and why it failed.
-    """
+    """The four uint8 arrays train_images [60000, 28, 28], train_labels [60000], test_images, test_labels."""
     # By name: training jobs depend on this file, but not on how the data are fetched (see provenance.closure).
-    _sources = import_module("winnow.datasets._sources")
-    read_folder = import_module("winnow.datasets._idx").read_folder
-
-    def from_folder(_: Path) -> dict[str, np.ndarray]:
-        if folder is None:
-            raise _sources.UnavailableError("data.fashion_mnist.folder is not set")
-        if not folder.is_dir():
-            raise _sources.UnavailableError(f"data.fashion_mnist.folder is {folder}, which is not a folder")
-        return dict(read_folder(folder, FILES, NESTED))
-
-    def from_torchvision(scratch: Path) -> dict[str, np.ndarray]:
-        _sources.torchvision("FashionMNIST", scratch)
-        return dict(read_folder(scratch, FILES, NESTED))
-
-    def from_debian(scratch: Path) -> dict[str, np.ndarray]:
-        tree = _sources.debian_package(PACKAGE, scratch)
-        return dict(read_folder(tree / "usr/share/datasets/fashion-mnist", FILES, NESTED))
-
-    sources = (
-        _sources.Source("the folder named in config", from_folder),
-        _sources.Source("torchvision's mirrors", from_torchvision, tries=2),
-        _sources.Source(f"the Debian package {PACKAGE}", from_debian, tries=2),
-    )
-    return dict(_sources.first("Fashion-MNIST", sources, work, ADVICE))
+    _idx = import_module("winnow.datasets._idx")
+    return dict(_idx.fetch("fashion_mnist", "Fashion-MNIST", FILES, HOME, "FashionMNIST", work, folder, PACKAGE))
