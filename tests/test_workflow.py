@@ -411,6 +411,21 @@ def test_a_failed_table_leaves_no_figure_current(tree: Tree) -> None:
     assert tree.stale(FIGURE) == joined - {"Drawing graphs.png of toy"}
 
 
+def test_a_data_set_that_cannot_be_had_stops_its_own_jobs_only(tree: Tree) -> None:
+    tree.write("winnow/datasets/rare.py", "TRAIN = 100\n")
+    tree.write("orders/fail-download", "rare")
+    overlay = tree.overlay(arms={"eg": {"dataset": "rare"}, "gd": {"rates": [0.1, 0.2, 0.3]}})
+    failed = tree.snakemake(*overlay)
+    assert failed.returncode == 1
+    assert (failed.stdout + failed.stderr).count("ordered to fail") == 1  # the message of the download, told once
+    stale = tree.stale(*overlay)
+    assert "Fetching rare" in stale
+    assert having(stale, "toy/eg")
+    assert not having(stale, "toy/gd|Fetching toy")  # all that needs the other data set is done
+    (tree.path / "orders/fail-download").unlink()
+    assert tree.run(*overlay) == stale
+
+
 def test_a_source_edited_while_its_job_runs(tree: Tree) -> None:
     tree.append("winnow/optimizers/eg.py", "X = 1\n")
     dense = "results/toy/eg/dense/all/lr0.5/seeds0-1/final.safetensors"
