@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
+import py_compile
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +222,30 @@ class TestLedger:
             [*call, json.dumps(covered)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False, capture_output=True
         )
         assert b"not covered by the job's key: winnow/seeds.py" in run.stderr
+
+
+def test_a_stale_pyc_is_never_run(tmp_path: Path) -> None:
+    """A source edited within a second and at the same size: Python would take the .pyc of before for current."""
+    shutil.copytree(ROOT / "winnow", tmp_path / "winnow", ignore=shutil.ignore_patterns("__pycache__"))
+    program, module = tmp_path / "workflow_scripts/x.py", tmp_path / "winnow/measures/_edited.py"
+    files = {
+        program: (
+            "import argparse\nfrom winnow import provenance\nfrom winnow.measures import _edited\n"
+            "parser = argparse.ArgumentParser()\nprovenance.arguments(parser)\nargs = parser.parse_args()\n"
+            "provenance.start(args)\nprovenance.finish(args, [])\nprint(_edited.VALUE)\n"
+        ),
+        module: "VALUE = 1\n",
+    }
+    write(tmp_path, {str(path): text for path, text in files.items()})
+    os.utime(module, (1e9, 1e9))
+    py_compile.compile(str(module), doraise=True)
+    write(tmp_path, {str(module): "VALUE = 2\n"})
+    os.utime(module, (1e9, 1e9))
+    sources = json.dumps(provenance.sources("workflow_scripts/x.py", root=tmp_path))
+    command = [sys.executable, str(program), "--key", "k", "--ledger", str(tmp_path / "l.json"), "--sources", sources]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == "2\n"
 
 
 class TestCli:
