@@ -176,6 +176,17 @@ class TestLedger:
         assert not provenance.is_current(args.ledger, "k")
         assert [file.name for file in args.ledger.parent.iterdir()] == ["x.json"]
 
+    def test_an_older_job_that_ends_later_leaves_no_current_record(self, tmp_path: Path) -> None:
+        older = self.parse(tmp_path)
+        newer = self.parse(tmp_path, "--key", "newer")
+        provenance.start(older)
+        provenance.start(newer)
+        provenance.finish(newer, [])
+        with pytest.raises(UserError, match=r"begun again .* \(newer\)"):
+            provenance.finish(older, [])
+        assert not provenance.is_current(older.ledger, "k")
+        assert not provenance.is_current(older.ledger, "newer")
+
     def test_edited_source_is_refused_before_anything_is_marked(self, tmp_path: Path) -> None:
         good = provenance.digest(ROOT / "winnow/seeds.py")
         provenance.start(self.parse(tmp_path, "--sources", json.dumps({"winnow/seeds.py": good})))

@@ -198,6 +198,26 @@ def test_kill_minus_nine_then_the_same_command_ends_with_the_same_bits(digits: P
     assert contents(killed) == contents(undisturbed)
 
 
+def test_an_orphan_with_other_values_stops_and_overwrites_nothing(digits: Path, tmp_path: Path) -> None:
+    """The workflow was killed, its trainer was not; the config was edited and the workflow started again."""
+    out, spec = tmp_path / "out", {**TINY, "length": "2000ep", "seeds": [0]}
+    command = [*PROGRAM, "--data", str(digits), "--out", str(out), "--spec"]
+    orphan = subprocess.Popen(
+        [*command, json.dumps(spec)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".store/*/checkpoint.safetensors")):
+        assert orphan.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    runs.train_dense(TrainSpec.read(TINY), runs.Place(digits, out, out / ".store"))
+    newer = contents(out)
+    assert "Another training job" in " ".join(orphan.communicate(timeout=60)[1].split())
+    assert orphan.returncode == 1
+    assert contents(out) == newer
+    assert len(metrics(out)) == 6
+
+
 def test_progress_file(dense: Path, digits: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     runs.train_dense(TrainSpec.read({**TINY, "seeds": [5]}), place(digits, out))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from winnow import io, store
+from winnow.errors import UserError
 
 ARRAYS = {"w": np.arange(6, dtype=np.float32)}
 
@@ -29,9 +30,10 @@ def test_a_finished_run_is_linked_out_and_survives_the_loss_of_its_outputs(tmp_p
         assert entry.checkpoint() is None
         for _ in range(2):
             entry.link(entry.whole() or [], tmp_path / "out")
-            assert sorted(os.listdir(tmp_path / "out")) == ["final.safetensors", "metrics.csv"]
+            files = sorted((tmp_path / "out").glob("[!.]*"))
+            assert [file.name for file in files] == ["final.safetensors", "metrics.csv"]
             np.testing.assert_array_equal(io.read_tensors(tmp_path / "out/final.safetensors")[0]["w"], ARRAYS["w"])
-            for file in (tmp_path / "out").iterdir():
+            for file in files:
                 file.unlink()
 
 
@@ -96,6 +98,23 @@ def test_an_orphan_makes_a_second_trainer_wait_and_is_named(tmp_path: Path) -> N
     first.wait()
     assert second.communicate(timeout=20)[0] == "got\n"
     first.stdout.close()
+
+
+def test_an_older_job_of_another_key_cannot_overwrite_the_newer_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with store.locked(tmp_path / "s", "older") as older, store.locked(tmp_path / "s", "newer") as newer:
+        store.claim(out, "older")
+        older.finish(fill)
+        store.claim(out, "newer")
+        newer.finish(lambda folder: io.write_bytes(folder / "metrics.csv", b"newer"))
+        newer.link(["metrics.csv"], out)
+        with pytest.raises(UserError, match=r"Another training job \(newer\) was begun in .*out after this one"):
+            older.link(["final.safetensors", "metrics.csv"], out)
+        assert (out / "metrics.csv").read_bytes() == b"newer"
+        assert not (out / "final.safetensors").exists()
+        store.claim(out, "older")  # the edit was taken back
+        older.link(["metrics.csv"], out)
+        assert (out / "metrics.csv").read_bytes() == b"seed\n0\n"
 
 
 def test_shrink_removes_the_entries_unused_longest_but_no_locked_one(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Every module of winnow is compiled from its source when it is imported, never taken from __pycache__.
 
-Python takes a .pyc for current if the source has the time (in whole seconds) and the size that are noted in it. A source
-edited twice within a second could so run as it was before the second edit, under a key that names what it is now.
+Python takes a .pyc for current if the source has the time (in whole seconds) and the size that are noted in it. So a
+source edited twice within a second could run as it was before the second edit, under a key that names what it is now.
 Compiling all of winnow takes a tenth of a second.
 """
 

@@ -225,7 +225,9 @@ def start(args: argparse.Namespace) -> dict[str, Any]:
 def finish(args: argparse.Namespace, outputs: Sequence[str | Path]) -> None:
     """Record that the outputs are complete under the job's key. Call it last. Without --key it does nothing.
 
-    RuntimeError if the program imported a file of winnow/ that its key does not cover.
+    RuntimeError if the program imported a file of winnow/ that its key does not cover. UserError if the same job was
+    begun under another key meanwhile (the workflow was killed, a source or value edited, the workflow started again):
+    these outputs may have replaced the newer ones, so the newer record is marked unfinished.
     """
     if not args.key or not args.ledger:
         return
@@ -233,6 +235,13 @@ def finish(args: argparse.Namespace, outputs: Sequence[str | Path]) -> None:
         unknown = loaded_files() - set(args.sources) - NOT_A_SOURCE
         if unknown:
             raise RuntimeError(f"imported, but not covered by the job's key: {', '.join(sorted(unknown))}")
+    newer = read_record(args.ledger)
+    if newer is not None and newer.get("key") != args.key:
+        _write_record(args.ledger, {**newer, "finished": False})
+        raise UserError(
+            f"This job ({args.key}) was begun again with other values or sources ({newer.get('key')}) while it ran, "
+            "and may have overwritten newer files. Run the same command again: it makes them anew."
+        )
     _write_record(args.ledger, _record(args, outputs, finished=True))
 
 

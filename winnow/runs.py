@@ -225,7 +225,7 @@ def _run(
     sources = provenance.sources("winnow/runs.py", plug_ins)
     sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
     key = provenance.job_key({**spec, "columns": list(SCHEMAS["metrics"])}, sources, inputs.values())
-    place.out.mkdir(parents=True, exist_ok=True)
+    stores.claim(place.out, key)
     with stores.locked(place.store, key) as entry:
         if (files := entry.whole()) is None:
             outcome, cost = _train(job, setting, place, entry)
@@ -278,6 +278,8 @@ def _train(job: Job, setting: _Setting, place: Place, entry: stores.Entry) -> tu
             state, arrays = trainer.state()
             entry.save({"trainer": state, "matmul": path, "seconds": spent + now - began}, arrays)
             written, cost = time.monotonic(), time.monotonic() - now
+        with entry.claimed(place.out):
+            pass  # a newer job with other values has not begun: its folder would not take this one's files
 
     outcome = trainer.run(on_mark, progress.tick)
     seconds = spent + time.monotonic() - began

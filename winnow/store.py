@@ -2,7 +2,8 @@
 
 ``<results>/.store/<key>/`` belongs to one training job: `key` is a hash of everything that decides its result. A killed
 job continues from the checkpoint there; a job whose key is whole there trains nothing: its outputs are linked from it.
-An exclusive lock (flock) that names its owner keeps an orphaned trainer and a new one from working side by side.
+An exclusive lock (flock) that names its owner keeps an orphaned trainer and a new one of the same key from working side
+by side. An orphan of another key is kept from the new one's folder: the key that was begun last there is noted in it.
 
 This module is imported while a Snakefile is parsed, for `size`: NumPy comes with `winnow.io`, imported where
 it is used.
@@ -20,14 +21,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from winnow.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-_CHECKPOINT, _DONE = "checkpoint.safetensors", "done.json"
+_CHECKPOINT, _DONE, _CLAIM = "checkpoint.safetensors", "done.json", ".lane_key"
 
 
 class Entry:
@@ -97,23 +98,52 @@ class Entry:
         """Put the files into `out`, with the time of now. An output is whole or not there.
 
         Hard links where possible, but never two to the same file: linking one output would make the other newer, too.
+        UserError if a job with another key claimed `out` since.
         """
         from winnow import io
 
-        out.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            temporary = out / f".{name}.{os.getpid()}.tmp"
-            temporary.unlink(missing_ok=True)
-            source, mine = self.folder / name, out / name
-            mine.unlink(missing_ok=True)
-            try:
-                if source.stat().st_nlink > 1:
-                    raise OSError("another output is a link to this file")
-                os.link(source, temporary)
-            except OSError:
-                io.write_bytes(temporary, source.read_bytes())
-            os.utime(temporary)
-            os.replace(temporary, mine)
+        with self.claimed(out):
+            for name in names:
+                temporary = out / f".{name}.{os.getpid()}.tmp"
+                temporary.unlink(missing_ok=True)
+                source, mine = self.folder / name, out / name
+                mine.unlink(missing_ok=True)
+                try:
+                    if source.stat().st_nlink > 1:
+                        raise OSError("another output is a link to this file")
+                    os.link(source, temporary)
+                except OSError:
+                    io.write_bytes(temporary, source.read_bytes())
+                os.utime(temporary)
+                os.replace(temporary, mine)
+
+    @contextlib.contextmanager
+    def claimed(self, out: Path) -> Iterator[None]:
+        """While inside, no other job can claim `out`; UserError if one with another key has."""
+        with _claim_file(out) as file:
+            if (newest := file.read()) not in ("", self.folder.name):
+                raise UserError(
+                    f"Another training job ({newest}) was begun in {out} after this one ({self.folder.name}), with "
+                    "other values or sources. This one ends here, so that it does not overwrite the newer files; its "
+                    "last checkpoint stays in the store."
+                )
+            yield
+
+
+def claim(out: Path, key: str) -> None:
+    """Reserve the folder `out` for the files of `key`: jobs with other keys that were begun before do not link there."""
+    with _claim_file(out) as file:
+        file.truncate(0)
+        file.write(key)
+
+
+@contextlib.contextmanager
+def _claim_file(out: Path) -> Iterator[TextIO]:
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / _CLAIM, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
 
 
 @contextlib.contextmanager
