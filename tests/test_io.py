@@ -142,7 +142,8 @@ def test_cells(tmp_path: Path) -> None:
         "selected": np.bool_(True),
     }
     io.write_table(tmp_path / "t.csv", "lr_sweep", [row])
-    header, cells = csv.reader((tmp_path / "t.csv").read_text().splitlines())
+    header, cells, end = csv.reader((tmp_path / "t.csv").read_text().splitlines())
+    assert end == []
     assert header == columns
     written = dict(zip(header, cells, strict=True))
     assert written == {
@@ -189,12 +190,13 @@ def test_gzip_is_the_same_at_any_time_and_place(tmp_path: Path, monkeypatch: pyt
 BROKEN = {
     "missing": None,
     "empty": "",
-    "wrong columns": "seed,tensor,source,target,value\n0,a,1,2,0.5\n",
-    "other order": "tensor,seed,source,target,weight\na,0,1,2,0.5\n",
+    "wrong columns": "seed,tensor,source,target,value\n0,a,1,2,0.5\n\n",
+    "other order": "tensor,seed,source,target,weight\na,0,1,2,0.5\n\n",
     "cut in a line": "seed,tensor,source,target,weight\n0,a,1,2,0.5\n0,a,1,3,0.2",
-    "cell too many in one row": "seed,tensor,source,target,weight\n0,a,1,2,0.5\n0,a,1,2,0.5,9\n",
-    "cell too many in every row": "seed,tensor,source,target,weight\n0,a,1,2,0.5,9\n",
-    "not text": b"\xff\xfe\x00\x81\n",
+    "cut between lines": "seed,tensor,source,target,weight\n0,a,1,2,0.5\n",
+    "cell too many in one row": "seed,tensor,source,target,weight\n0,a,1,2,0.5\n0,a,1,2,0.5,9\n\n",
+    "cell too many in every row": "seed,tensor,source,target,weight\n0,a,1,2,0.5,9\n\n",
+    "not text": b"\xff\xfe\x00\x81\n\n",
 }
 
 
@@ -210,6 +212,17 @@ def test_broken_tables_are_named(tmp_path: Path, case: str) -> None:
         assert "target, weight" in str(caught.value)
 
 
+def test_a_table_cut_off_anywhere_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "edges.csv"
+    io.write_table(path, "edges", [{**EDGE, "source": i} for i in range(3)])
+    whole = path.read_bytes()
+    assert len(io.read_table(path, "edges")) == 3
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"edges\.csv cannot be read as a table"):
+            io.read_table(path, "edges")
+
+
 def test_a_damaged_gzip_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "edges.csv.gz"
     io.write_table(path, "edges", [{**EDGE, "source": i} for i in range(50)])
@@ -218,8 +231,9 @@ def test_a_damaged_gzip_table_is_named(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(UserError, match=r"edges\.csv\.gz"):
             io.read_table(path, "edges")
-    for position in range(10, len(whole)):  # the gzip header itself (times, flags) carries nothing
-        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+    # The gzip header itself (times, flags) carries nothing, nor do the high bits of the last byte before the checksum.
+    for position in range(10, len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :])
         with pytest.raises(UserError, match=r"edges\.csv\.gz"):
             io.read_table(path, "edges")
 

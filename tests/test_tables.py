@@ -309,6 +309,20 @@ def test_program(tmp_path):
     assert pandas.isna(table.loc[0, "diverged_step"])
 
 
+def test_a_program_names_the_table_that_lacks_its_last_rows(tmp_path):
+    """metrics.csv cut between two rows still is a CSV; it must not pass for a shorter run."""
+    one = run(tmp_path, metrics(0, [0.5, 0.6]) + metrics(1, [0.5, 0.6]), group="dense")
+    path = one.folder / "metrics.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
+    entry = {**vars(one), "seeds": list(one.seeds), "folder": str(one.folder)}
+    command = [sys.executable, "workflow_scripts/make_table.py", "--table", "rounds", "--out", str(tmp_path / "o.csv")]
+    command += ["--spec", io.json.dumps({"runs": [entry]})]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert f"Error: {path} cannot be read as a table" in " ".join(done.stderr.split())
+    assert not (tmp_path / "o.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("program", "options"), [("make_table", ["--table", "rounds"]), ("select_rate", [])], ids=lambda value: str(value)
 )

@@ -1,8 +1,9 @@
 """The only reader and writer of results: atomic, checked, with documented columns.
 
 Every file is written to a temporary name in its folder, flushed to the disk and renamed, so that a reader sees a whole
-file or none. Tables are CSV with exactly the columns of `winnow.schemas`; tensors are safetensors whose metadata hold a
-SHA-256 of the arrays and of the other metadata. This module imports NumPy and, inside `read_table` only, pandas; never
+file or none. Tables are CSV with exactly the columns of `winnow.schemas`, and end with an empty line: a table that was
+cut off later, also between two rows, lacks it. Tensors are safetensors whose metadata hold a SHA-256 of the arrays and
+of the other metadata. This module imports NumPy and, inside `read_table` only, pandas; never
 torch.
 """
 
@@ -86,7 +87,7 @@ def _cell(value: object) -> str:
 
 
 def write_table(path: str | Path, schema: str, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV (gzip when the name ends in .gz) with the columns of `schema`, in order.
+    """Write a CSV (gzip when the name ends in .gz) with the columns of `schema`, in order, ended by an empty line.
 
     None and NaN become empty cells; floats keep all their digits. KeyError for a row with missing or further columns.
     """
@@ -98,19 +99,19 @@ def write_table(path: str | Path, schema: str, rows: Iterable[Mapping[str, objec
         if set(row) != set(columns):
             raise KeyError(f"table {schema}: row has {sorted(row)}, columns are {sorted(columns)}")
         writer.writerow([_cell(row[column]) for column in columns])
-    data = buffer.getvalue().encode()
+    data = (buffer.getvalue() + "\n").encode()
     write_bytes(path, gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
 
 
 def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
-    """Read a CSV of `schema`; UserError if it is missing, broken, or its columns differ."""
+    """Read a CSV of `schema`; UserError if it is missing, cut off, otherwise broken, or its columns differ."""
     import pandas
 
     try:
         data = Path(path).read_bytes()
         data = gzip.decompress(data) if str(path).endswith(".gz") else data
-        if not data.endswith(b"\n"):
-            raise ValueError("it does not end with a line break")
+        if not data.replace(b"\r\n", b"\n").endswith(b"\n\n"):
+            raise ValueError("it does not end with an empty line, as every whole table does: rows may be missing")
         # Rates are labels ("0.70" is not "0.7"), so they stay text.
         table = pandas.read_csv(text_io.BytesIO(data), dtype={"lr": str}, keep_default_na=False, na_values=[""])
         if not isinstance(table.index, pandas.RangeIndex):  # what pandas makes of one cell too many in every row

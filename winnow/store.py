@@ -131,7 +131,7 @@ class Entry:
 
 
 def claim(out: Path, key: str) -> None:
-    """Reserve the folder `out` for the files of `key`: jobs with other keys that were begun before do not link there."""
+    """Reserve the folder `out` for the files of `key`: a job with another key, begun before, does not link there."""
     with _claim_file(out) as file:
         file.truncate(0)
         file.write(key)
