@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import csv
 import errno
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnow import io
+from winnow import atomic, io, provenance
 from winnow.errors import UserError
 from winnow.schemas import SCHEMAS
 
@@ -49,10 +50,11 @@ def full_open(path: str | Path, mode: str = "r", *args: object, **options: objec
 
 open_file = builtins.open
 WRITERS = {
-    "bytes": lambda path: io.write_bytes(path, b"new contents"),
+    "bytes": lambda path: atomic.write(path, b"new contents"),
     "json": lambda path: io.write_json(path, {"a": 1}),
     "table": lambda path: io.write_table(path, "edges", [EDGE]),
     "tensors": lambda path: io.write_tensors(path, {"w": np.ones((2, 3), np.float32)}),
+    "ledger": lambda path: provenance.start(argparse.Namespace(key="k", sources={}, spec={}, ledger=path)),
 }
 
 
@@ -74,6 +76,7 @@ def test_no_space_left_leaves_nothing_half_written(
             WRITERS[writer](path)
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(path)
+    assert "nothing half-written stays" in str(caught.value)
     assert [file.name for file in tmp_path.iterdir()] == ([] if older is None else ["result"])
     assert older is None or path.read_bytes() == older
 
@@ -84,7 +87,7 @@ def test_an_interrupt_leaves_nothing_either(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        io.write_bytes(tmp_path / "result", b"x")
+        atomic.write(tmp_path / "result", b"x")
     assert not list(tmp_path.iterdir())
 
 
@@ -93,9 +96,15 @@ def test_the_temporary_file_is_flushed_before_it_is_renamed(tmp_path: Path, monk
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda number: (calls.append("fsync"), fsync(number)))
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
-    io.write_bytes(tmp_path / "new" / "folder" / "result", b"x")
+    atomic.write(tmp_path / "new" / "folder" / "result", b"x")
     assert calls == ["fsync", "replace"]
     assert (tmp_path / "new" / "folder" / "result").read_bytes() == b"x"
+
+
+def test_what_cannot_be_written_is_named_when_its_folder_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match=r"nothing half-written stays\): '.*file/result'"):
+        atomic.write(tmp_path / "file" / "result", b"x")
 
 
 def test_json_round_trips_and_refuses_nan(tmp_path: Path) -> None:

@@ -224,7 +224,8 @@ class TestLedger:
         )
         call = [sys.executable, str(script), "--key", "k", "--ledger", str(tmp_path / "l.json"), "--sources"]
         covered = {
-            f"winnow/{n}.py": provenance.digest(ROOT / f"winnow/{n}.py") for n in ("__init__", "errors", "seeds")
+            f"winnow/{n}.py": provenance.digest(ROOT / f"winnow/{n}.py")
+            for n in ("__init__", "atomic", "errors", "seeds")
         }
         run = subprocess.run([*call, json.dumps(covered)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
         assert run.returncode == 0

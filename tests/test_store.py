@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnow import io, store
+from winnow import atomic, io, store
 from winnow.errors import UserError
 
 ARRAYS = {"w": np.arange(6, dtype=np.float32)}
@@ -19,7 +19,7 @@ ARRAYS = {"w": np.arange(6, dtype=np.float32)}
 
 def fill(folder: Path) -> None:
     io.write_tensors(folder / "final.safetensors", ARRAYS)
-    io.write_bytes(folder / "metrics.csv", b"seed\n0\n")
+    atomic.write(folder / "metrics.csv", b"seed\n0\n")
 
 
 def test_a_finished_run_is_linked_out_and_survives_the_loss_of_its_outputs(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_older_job_of_another_key_cannot_overwrite_the_newer_files(tmp_path: 
         store.claim(out, "older")
         older.finish(fill)
         store.claim(out, "newer")
-        newer.finish(lambda folder: io.write_bytes(folder / "metrics.csv", b"newer"))
+        newer.finish(lambda folder: atomic.write(folder / "metrics.csv", b"newer"))
         newer.link(["metrics.csv"], out)
         with pytest.raises(UserError, match=r"Another training job \(newer\) was begun in .*out after this one"):
             older.link(["final.safetensors", "metrics.csv"], out)

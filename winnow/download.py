@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from winnow import plugins
+from winnow import atomic, plugins
 from winnow.data import ARRAYS, FORMAT, load
 from winnow.errors import UserError
-from winnow.io import write_bytes, write_json
+from winnow.io import write_json
 
 
 def pack(name: str, out: Path, folder: Path | None = None) -> None:
@@ -90,7 +90,7 @@ def _write(name: str, out: Path, arrays: dict[str, np.ndarray], source: str) -> 
             buffer = text_io.BytesIO()
             np.save(buffer, np.ascontiguousarray(arrays[key]), allow_pickle=False)
             contents = buffer.getbuffer()
-            write_bytes(out / f"{key}.npy", contents)  # type: ignore[arg-type]  # any buffer will do
+            atomic.write(out / f"{key}.npy", contents)  # type: ignore[arg-type]  # any buffer will do
             description["files"][f"{key}.npy"] = {
                 "bytes": len(contents),
                 "shape": list(arrays[key].shape),

@@ -1,10 +1,9 @@
 """The only reader and writer of results: atomic, checked, with documented columns.
 
-Every file is written to a temporary name in its folder, flushed to the disk and renamed, so that a reader sees a whole
-file or none. Tables are CSV with exactly the columns of `winnow.schemas`, and end with an empty line: a table that was
-cut off later, also between two rows, lacks it. Tensors are safetensors whose metadata hold a SHA-256 of the arrays and
-of the other metadata. This module imports NumPy and, inside `read_table` only, pandas; never
-torch.
+Every file is written by `winnow.atomic`, so that a reader sees a whole file or none. Tables are CSV with exactly the
+columns of `winnow.schemas`, and end with an empty line: a table that was cut off later, also between two rows, lacks
+it. Tensors are safetensors whose metadata hold a SHA-256 of the arrays and of the other metadata. This module imports
+NumPy and, inside `read_table` only, pandas; never torch.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import hashlib
 import io as text_io
 import json
 import math
-import os
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from winnow import atomic
 from winnow.errors import UserError
 from winnow.schemas import SCHEMAS
 
@@ -32,31 +31,9 @@ if TYPE_CHECKING:
 FORMAT = "1"
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path` atomically, making parent folders.
-
-    A failure (an OSError that names the file: no space left, say) leaves neither a part nor a temporary file, and an
-    older `path` as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # from a full disk it names no file, else the temporary one
-            error.filename, error.filename2 = str(path), None
-        raise
-
-
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON (no NaN: JSON has none) with a trailing newline."""
-    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    atomic.write(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: str | Path) -> Any:
@@ -100,7 +77,7 @@ def write_table(path: str | Path, schema: str, rows: Iterable[Mapping[str, objec
             raise KeyError(f"table {schema}: row has {sorted(row)}, columns are {sorted(columns)}")
         writer.writerow([_cell(row[column]) for column in columns])
     data = (buffer.getvalue() + "\n").encode()
-    write_bytes(path, gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
+    atomic.write(path, gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
 
 
 def read_table(path: str | Path, schema: str) -> pandas.DataFrame:
@@ -153,7 +130,7 @@ def write_tensors(
     end = 8 + int.from_bytes(data[:8], "little")
     ordered = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
     ordered += b" " * (-len(ordered) % 8)
-    write_bytes(path, len(ordered).to_bytes(8, "little") + ordered + data[end:])
+    atomic.write(path, len(ordered).to_bytes(8, "little") + ordered + data[end:])
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -14,12 +14,12 @@ import functools
 import hashlib
 import importlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from winnow import atomic
 from winnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,17 +168,7 @@ def is_current(ledger: str | Path, key: str) -> bool:
 
 
 def _write_record(ledger: Path, record: Mapping[str, Any]) -> None:
-    ledger.parent.mkdir(parents=True, exist_ok=True)
-    temporary = ledger.with_name(f".{ledger.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(canonical(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, ledger)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    atomic.write(ledger, (canonical(record) + "\n").encode())
 
 
 def _json(text: str) -> Any:

@@ -28,7 +28,7 @@ from winnow.seeds import stream
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 from winnow.train import Arrays, InRunPruning, Job, Outcome, Trainer
 
-NOT_IN_RESULT = {"winnow/schemas.py", "winnow/store.py", "winnow/progress.py"}
+NOT_IN_RESULT = {"winnow/schemas.py", "winnow/store.py", "winnow/progress.py", "winnow/atomic.py"}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from winnow import atomic
 from winnow.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,8 +101,6 @@ class Entry:
         Hard links where possible, but never two to the same file: linking one output would make the other newer, too.
         UserError if a job with another key claimed `out` since.
         """
-        from winnow import io
-
         with self.claimed(out):
             for name in names:
                 temporary = out / f".{name}.{os.getpid()}.tmp"
@@ -113,9 +112,10 @@ class Entry:
                         raise OSError("another output is a link to this file")
                     os.link(source, temporary)
                 except OSError:
-                    io.write_bytes(temporary, source.read_bytes())
-                os.utime(temporary)
-                os.replace(temporary, mine)
+                    atomic.write(mine, source.read_bytes())
+                else:
+                    os.utime(temporary)
+                    os.replace(temporary, mine)
 
     @contextlib.contextmanager
     def claimed(self, out: Path) -> Iterator[None]:

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from winnow import io
+from winnow import atomic
 from winnow.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def render(draw: Callable[[dict[str, pandas.DataFrame]], Figure], tables: dict[s
         figure = draw(tables)
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format=kind, metadata=METADATA[kind])
-    io.write_bytes(path, buffer.getvalue())
+    atomic.write(path, buffer.getvalue())
 
 
 def panels(
