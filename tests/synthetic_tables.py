@@ -55,7 +55,7 @@ def run(
 ) -> Run:
     """Write a run folder where the workflow puts it and return its Run. `tables`: {schema: rows} beside the metrics."""
     rows = list(rows)
-    seeds = tuple(sorted({int(str(row["seed"])) for row in rows}))
+    seeds = sorted({int(str(row["seed"])) for row in rows})
     block = "seeds" + ",".join(map(str, seeds))
     train_on = "holdout" if group == "sweep" else "all"
     plain = group in ("sweep", "dense")
@@ -68,7 +68,7 @@ def run(
     for schema, more in (tables or {}).items():
         name = "edges.csv.gz" if schema == "edges" else schema.removeprefix("run_") + ".csv"
         io.write_table(folder / name, schema, more)
-    return Run(group, arm, recipe, number, train_on, rate, seeds, folder)
+    return Run(group, arm, recipe, number, train_on, rate, seeds, str(folder))
 
 
 def read_back(root: Path, name: str, rows: Iterable[Mapping[str, object]]) -> pandas.DataFrame:

@@ -294,7 +294,7 @@ def test_components(tmp_path):
 def test_program(tmp_path):
     one = run(tmp_path, metrics(0, [0.5]), group="dense")
     other = run(tmp_path, metrics(0, [0.5], validation_loss=1.0), group="sweep")  # not a group of this table
-    entries = [{**vars(r), "seeds": list(r.seeds), "folder": str(r.folder)} for r in (one, other)]
+    entries = [vars(one), vars(other)]
     command = [
         sys.executable,
         "workflow_scripts/make_table.py",
@@ -312,11 +312,10 @@ def test_program(tmp_path):
 def test_a_program_names_the_table_that_lacks_its_last_rows(tmp_path):
     """metrics.csv cut between two rows still is a CSV; it must not pass for a shorter run."""
     one = run(tmp_path, metrics(0, [0.5, 0.6]) + metrics(1, [0.5, 0.6]), group="dense")
-    path = one.folder / "metrics.csv"
+    path = Path(one.folder, "metrics.csv")
     path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
-    entry = {**vars(one), "seeds": list(one.seeds), "folder": str(one.folder)}
     command = [sys.executable, "workflow_scripts/make_table.py", "--table", "rounds", "--out", str(tmp_path / "o.csv")]
-    command += ["--spec", io.json.dumps({"runs": [entry]})]
+    command += ["--spec", io.json.dumps({"runs": [vars(one)]})]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1
     assert f"Error: {path} cannot be read as a table" in " ".join(done.stderr.split())

@@ -70,20 +70,6 @@ class Job:
         return " ".join([self.rule, *self.wildcards.values()])
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """One training run as tables see it (an entry of make_table's spec)."""
-
-    group: str
-    arm: str
-    recipe: str
-    round: int
-    train_on: str
-    rate: str
-    seeds: list[int]
-    folder: str
-
-
 def seeds_name(seeds: list[int]) -> str:
     """`seeds0`, `seeds0-2` where contiguous, else `seeds0,3`."""
     if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):

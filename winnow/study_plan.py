@@ -23,10 +23,10 @@ from winnow.jobs import (
     TICKET_FILES,
     WEIGHT_FILES,
     Plugins,
-    RunFolder,
     rate_name,
     seeds_name,
 )
+from winnow.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from winnow.plan import Plan

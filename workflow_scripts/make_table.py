@@ -21,7 +21,7 @@ def main() -> None:
             "--spec must name the runs to join, as the workflow does: a JSON object with the key 'runs', or @FILE with "
             "that in it. To make a table of a study: snakemake --cores 1 results/STUDY/tables/TABLE.csv"
         )
-    runs = [Run.from_spec(entry) for entry in spec["runs"]]
+    runs = [Run(**entry) for entry in spec["runs"]]
     io.write_table(args.out, args.table, table.rows([run for run in runs if run.group in table.GROUPS], spec))
     provenance.finish(args, [args.out])
 

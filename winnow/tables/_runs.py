@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from winnow import io
+from winnow.run_folder import RunFolder
 from winnow.selection import diverged_step
 
 if TYPE_CHECKING:
@@ -43,28 +44,13 @@ class Stage:
         return None if self.diverged_step is not None else float(self.rows["test_accuracy"].tail(MEAN_OVER).mean())
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run folder, with the fields of a make_table spec's `runs` entry. `group`: sweep, dense, rounds or in_run."""
-
-    group: str
-    arm: str
-    recipe: str
-    round: int
-    train_on: str
-    rate: str
-    seeds: tuple[int, ...]
-    folder: Path
-
-    @classmethod
-    def from_spec(cls, entry: dict[str, Any]) -> Run:
-        """From a JSON entry; TypeError for missing or further keys."""
-        return cls(**{**entry, "seeds": tuple(entry["seeds"]), "folder": Path(entry["folder"])})
+class Run(RunFolder):
+    """One run folder and how to read it; `Run(**entry)` of a `runs` entry in make_table's spec."""
 
     @property
     def arm_folder(self) -> Path:
         """The arm's folder: {arm}/dense/{train_on}/{rate}/{seeds} or {arm}/{recipe}/{seeds}/round{r} hold the run."""
-        return self.folder.parents[3 if self.group in ("sweep", "dense") else 2]
+        return Path(self.folder).parents[3 if self.group in ("sweep", "dense") else 2]
 
     @property
     def lr(self) -> str:
@@ -77,7 +63,7 @@ class Run:
 
     def read(self, name: str, schema: str) -> pandas.DataFrame:
         """One table of the run folder, with the rows of this run's seeds only."""
-        table = io.read_table(self.folder / name, schema)
+        table = io.read_table(Path(self.folder, name), schema)
         return table[table["seed"].isin(self.seeds)]
 
     def lanes(self) -> Iterator[tuple[int, pandas.DataFrame]]:
@@ -130,6 +116,6 @@ class Run:
 
     def masks(self) -> dict[int, dict[str, np.ndarray]]:
         """The ticket's mask (true = kept) by seed and tensor name, tensors in sorted order, in their shapes."""
-        arrays, metadata = io.read_tensors(self.folder / "mask.safetensors")
+        arrays, metadata = io.read_tensors(Path(self.folder, "mask.safetensors"))
         lanes = {seed: lane for lane, seed in enumerate(json.loads(metadata["seeds"]))}
         return {seed: {name: arrays[name][lanes[seed]] for name in sorted(arrays)} for seed in self.seeds}
