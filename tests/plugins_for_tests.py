@@ -21,9 +21,6 @@ class ClosureLBFGS(torch.optim.LBFGS):
     def __init__(self, params: Any, lr: float, *, max_iter: int = 4, history_size: int = 5) -> None:
         super().__init__(params, lr=lr, max_iter=max_iter, history_size=history_size)
 
-    def bind(self, problem: Any) -> None:
-        pass
-
     def evaluation_parameters(self) -> None:
         return None
 

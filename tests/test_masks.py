@@ -218,14 +218,10 @@ def test_apply_makes_exact_zeros() -> None:
     assert math.isnan(weights["w"][0, 2])
 
 
-def test_densities_per_lane_and_layer() -> None:
+def test_densities_per_lane() -> None:
     mask = {"a": np.array([[[T, F], [F, F]], [[T, T], [T, T]]]), "b": np.array([[T, T], [F, F]])}
     assert masks.density(mask).tolist() == [0.5, 4 / 6]
     assert masks.density(mask).dtype == np.float64
-    assert {name: share.tolist() for name, share in masks.layer_densities(mask).items()} == {
-        "a": [0.25, 1.0],
-        "b": [1.0, 0.0],
-    }
 
 
 PARAMETERS = ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_hh_l0", "rnn.weight_ih_l1", "rnn.weight_hh_l1"]

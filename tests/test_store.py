@@ -132,6 +132,17 @@ def test_shrink_removes_the_entries_unused_longest_but_no_locked_one(tmp_path: P
     assert (tmp_path / "ledger").exists()
 
 
+def test_shrink_measures_every_entry_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("a", "b", "c"):
+        with store.locked(tmp_path, key) as entry:
+            entry.finish(fill)
+    measured: list[str] = []
+    measure = store._own_bytes
+    monkeypatch.setattr(store, "_own_bytes", lambda folder: (measured.append(folder.name), measure(folder))[1])
+    assert sorted(store.shrink(tmp_path, 0)) == ["a", "b", "c"]
+    assert sorted(measured) == ["a", "b", "c"]
+
+
 def test_files_linked_into_results_cost_the_store_nothing(tmp_path: Path) -> None:
     with store.locked(tmp_path / "s", "k") as entry:
         entry.finish(fill)

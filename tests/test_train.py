@@ -242,6 +242,25 @@ def test_the_contract_carries_closures_and_averages(
     assert alone.sample_gradients == together.sample_gradients[1:]
 
 
+@pytest.mark.parametrize(
+    ("needs", "times"), [(set(), 0), ({"closure"}, 0), ({"problem"}, 1), ({"closure", "layers"}, 1)]
+)
+def test_an_optimiser_is_bound_where_it_needs_more_than_a_closure(
+    tiny: dict[str, Any], digits: Path, needs: set[str], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = []
+
+    class Needing(plugins_for_tests.AveragedGD):
+        def bind(self, problem: Any) -> None:
+            bound.append(problem)
+
+    Needing.needs = frozenset(needs)
+    load = plugins.load_class
+    monkeypatch.setattr(plugins, "load_class", lambda kind, name: Needing if kind == "optimizers" else load(kind, name))
+    trainer = Trainer(*make_job({**tiny, "optimizer": {"name": "test"}}, digits, [0]))
+    assert bound == [trainer.problem] * times
+
+
 def test_layer_statistics_are_the_factors_of_the_gradient(tiny: dict[str, Any], digits: Path) -> None:
     trainer = Trainer(*make_job(tiny, digits, [0, 1], clip=None))
     problem = trainer.problem

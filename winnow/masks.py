@@ -134,11 +134,6 @@ def apply(weights: Arrays, mask: Arrays) -> dict[str, NDArray[Any]]:
     return masked
 
 
-def layer_densities(mask: Arrays) -> dict[str, NDArray[np.float64]]:
-    """Kept share of each prunable tensor, per lane: {name: float64 [L]}."""
-    return {name: np.mean(keep.reshape(len(keep), -1), axis=1, dtype=np.float64) for name, keep in mask.items()}
-
-
 def density(mask: Arrays) -> NDArray[np.float64]:
     """Kept share of all prunable weights, per lane: float64 [L]."""
     flat = [keep.reshape(len(keep), -1) for keep in mask.values()]

@@ -188,25 +188,29 @@ def entries(store: str | Path) -> list[Path]:
 
 def size(store: str | Path) -> int:
     """Bytes that the store holds by itself: files also linked into results cost nothing more."""
+    return sum(map(_own_bytes, entries(store)))
+
+
+def _own_bytes(folder: Path) -> int:
     total = 0
-    for folder in entries(store):
-        with contextlib.suppress(FileNotFoundError):  # other jobs replace and remove files meanwhile
-            for file in folder.iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    stat = file.stat()
-                    total += stat.st_size if stat.st_nlink == 1 else 0
+    with contextlib.suppress(FileNotFoundError):  # other jobs replace and remove files meanwhile
+        for file in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                stat = file.stat()
+                total += stat.st_size if stat.st_nlink == 1 else 0
     return total
 
 
 def shrink(store: Path, limit: int) -> list[str]:
     """Remove the entries unused for longest until `size` is at most `limit` bytes, except locked ones; their keys."""
     removed: list[str] = []
-    ages: list[tuple[float, Path]] = []
+    found: list[tuple[float, Path, int]] = []
     for folder in entries(store):
         with contextlib.suppress(FileNotFoundError):  # another job is removing it
-            ages.append(((folder / "lock").stat().st_mtime, folder))
-    for _, folder in sorted(ages):
-        if size(store) <= limit:
+            found.append(((folder / "lock").stat().st_mtime, folder, _own_bytes(folder)))
+    left = sum(own for _, _, own in found)
+    for _, folder, own in sorted(found):
+        if left <= limit:
             break
         with contextlib.suppress(FileNotFoundError), open(folder / "lock") as lock:
             try:
@@ -215,4 +219,5 @@ def shrink(store: Path, limit: int) -> list[str]:
                 continue
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder.name)
+            left -= own
     return removed

@@ -151,7 +151,8 @@ class Trainer:
                 self.parts.append(_Part(optimizer, own, slice(lane, lane + 1)))
         self._set_masks()
         for part in self.parts:
-            part.optimizer.bind(part.problem)
+            if part.optimizer.needs - {"closure"}:
+                part.optimizer.bind(part.problem)
         self.safe = {name: value.clone() for name, value in self.problem.parameters.items()}
         self.loss_sum = torch.zeros(self.lanes, dtype=torch.float64, device=job.device)
         self.correct = torch.zeros(self.lanes, dtype=torch.int64, device=job.device)

@@ -16,24 +16,3 @@ Every file says in its docstring what its numbers are, their unit and their sour
 error is a ValueError: weights asked of a graph that has none. A number that is undefined (the clustering of a graph
 without edges) is NaN, not 0; a name that does not apply is left out. Names are unique over all measures of a kind.
 """
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Protocol
-
-from winnow.distributions import Sample
-from winnow.graphs import Graph
-
-
-class GraphMeasure(Protocol):
-    GRAPHS: tuple[str, ...]
-    NULLS: bool
-
-    def measure(self, graph: Graph) -> Mapping[str, float]: ...
-
-
-class WeightMeasure(Protocol):
-    WEIGHTS: bool
-
-    def measure(self, sample: Sample) -> Mapping[str, float]: ...

@@ -44,8 +44,8 @@ class LaneOptimizer(torch.optim.Optimizer):
     def bind(self, problem: Problem) -> None:
         """Take what this optimiser wants from the problem (names, roles, fan-in, generators, gradients).
 
-        The training loop always calls it, once, after construction and before the first step, whatever `needs` says: of
-        `needs` it reads "closure" alone, for an optimiser whose `step` calls the closure itself.
+        The training loop calls it once, after construction and before the first step, where `needs` names anything but
+        "closure" (which says that `step` calls the closure itself).
         """
 
     def evaluation_parameters(self) -> list[Tensor] | None:
