@@ -136,10 +136,10 @@ def test_restart_errors() -> None:
     ],
 )
 def test_plans(kind: str, schedule: str, start: int, iterations: int, first: int, last: int) -> None:
-    plan = lottery.start_of(kind, schedule, 30, 100)
-    assert (plan.start, plan.total, plan.iterations) == (start, 100, iterations)
-    assert plan.position(plan.start) == first
-    assert plan.position(plan.total - 1) == last
+    begin = lottery.start_of(kind, schedule, 30, 100)
+    assert (begin.start, begin.total, begin.iterations) == (start, 100, iterations)
+    assert begin.position(begin.start) == first
+    assert begin.position(begin.total - 1) == last
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def restart(
 
 
 @dataclass(frozen=True)
-class Plan:
+class RoundStart:
     """Where a round's training starts: iterations `start` to `total` - 1 of the dense run, with fresh optimiser state.
 
     Minibatches are those of the dense run at the same iterations; metrics count iterations and epochs the same way.
@@ -149,8 +149,8 @@ class Plan:
         return iteration if self.schedule_restart == "rewind" else self.total - 1
 
 
-def start_of(restart: str, schedule_restart: str, rewind_iteration: int, total_iterations: int) -> Plan:
-    """The plan of a round after a dense run of `total_iterations` with its rewind point at `rewind_iteration` = k.
+def start_of(restart: str, schedule_restart: str, rewind_iteration: int, total_iterations: int) -> RoundStart:
+    """The start of a round after a dense run of `total_iterations` with its rewind point at `rewind_iteration` = k.
 
     `rewind`, `keep`, `signs` train the iterations k to T - 1 with the dense run's data order there (also `keep`, whose
     weights are older: restarts that are compared then see the same minibatches); `random` trains all T. The schedule
@@ -166,4 +166,4 @@ def start_of(restart: str, schedule_restart: str, rewind_iteration: int, total_i
             f"The rewind point at iteration {rewind_iteration} is not before the end of training at iteration "
             f"{total_iterations}: nothing would be left to train."
         )
-    return Plan(0 if restart == "random" else rewind_iteration, total_iterations, schedule_restart)
+    return RoundStart(0 if restart == "random" else rewind_iteration, total_iterations, schedule_restart)

@@ -147,12 +147,12 @@ def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> N
     fresh = setting.initialise("restart", spec.round) if recipe.restart == "random" else None
     point = {key: found[key] for key in ("trained", "initial", "rewind")}
     start = lottery.restart(recipe.restart, **point, fresh=fresh, mask=mask)
-    plan = lottery.start_of(
+    begin = lottery.start_of(
         recipe.restart, recipe.schedule_restart, setting.iterations(spec.training.rewind), setting.total
     )
     factor = setting.factor(recipe.schedule or spec.training.schedule)
     dead = tuple(io.read_json(previous / "run.json")["diverged"])
-    job = _job(setting, start, mask, lambda i: factor(plan.position(i)), first=plan.start, dead=dead)
+    job = _job(setting, start, mask, lambda i: factor(begin.position(i)), first=begin.start, dead=dead)
     job = dataclasses.replace(job, rewind=None)
     value = dataclasses.asdict(spec)
     _run(job, setting, place, value, {"mask": mask}, plug_ins=[("criteria", recipe.criterion)], inputs=inputs)

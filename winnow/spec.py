@@ -66,7 +66,7 @@ class TrainSpec:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RecipeSpec:
     """How a ticket is made: criterion + scope + restart; `schedule` None means the dense run's schedule."""
 
     criterion: str
@@ -81,7 +81,7 @@ class RoundSpec:
     """One prune - restart - train step. `density` is the kept share of the prunable weights after pruning."""
 
     training: TrainSpec
-    recipe: Recipe
+    recipe: RecipeSpec
     prunable: list[str]
     round: int
     density: float
@@ -90,7 +90,7 @@ class RoundSpec:
     def read(cls, values: dict[str, Any]) -> RoundSpec:
         """Build from parsed JSON; UserError for missing or further keys."""
         training = TrainSpec.read(values["training"])
-        recipe = _build(Recipe, values["recipe"], "recipe")
+        recipe = _build(RecipeSpec, values["recipe"], "recipe")
         return _build(cls, {**values, "training": training, "recipe": recipe}, "round")
 
     def with_training(self, training: TrainSpec) -> RoundSpec:
