@@ -17,7 +17,8 @@ from winnow import data as datasets
 from winnow import engine
 from winnow.models.rnn import RNN
 from winnow.seeds import stream
-from winnow.train import Job, Trainer
+from winnow.train import Trainer
+from winnow.training_job import TrainingJob
 
 RATES = {"gd": 0.022, "eg": 0.7}
 PRECISIONS = ("fp32", "bf16")
@@ -29,7 +30,7 @@ def train(data: datasets.Data, optimizer: str, precision: str, seeds: list[int],
     drawn = [model.initialise(stream(seed, "init")) for seed in seeds]
     count = len(data.train_labels)
     per_epoch = -(-count // 256)
-    job = Job(
+    job = TrainingJob(
         model=model,
         optimizer={"name": optimizer, "momentum": 0.9, "weight_decay": 1e-6},
         lr=RATES[optimizer],

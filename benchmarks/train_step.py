@@ -28,7 +28,8 @@ from winnow import engine
 from winnow.errors import UserError
 from winnow.models.rnn import RNN
 from winnow.seeds import stream
-from winnow.train import Job, Trainer
+from winnow.train import Trainer
+from winnow.training_job import TrainingJob
 
 BATCH, RATE, MOMENTUM, DECAY, CLIP = 256, 0.022, 0.9, 1e-6, 1.0
 WARM_UP, LARGEST_DIFFERENCE = 4, 1e-5
@@ -97,7 +98,7 @@ def usual(held: datasets.Data, steps: int, tick: Callable[[int], None]) -> None:
 
 def ours(held: datasets.Data, steps: int, tick: Callable[[int], None], precision: str) -> None:
     train, none = np.arange(len(held.train_labels)), np.arange(0)
-    job = Job(
+    job = TrainingJob(
         model=RNN(),
         optimizer={"name": "gd", "momentum": MOMENTUM, "weight_decay": DECAY},
         lr=RATE,

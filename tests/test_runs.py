@@ -19,15 +19,17 @@ import pytest
 
 from winnow import io, masks, plugins, runs, training_options
 from winnow.errors import UserError
+from winnow.setting import resolve
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
+from winnow.stored_run import Place
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 PRUNABLE = ["rnn.weight_hh_l*", "rnn.weight_ih_l[1-9]*"]
 
 
-def place(digits: Path, out: Path) -> runs.Place:
-    return runs.Place(digits, out, out.parent / ".store")
+def place(digits: Path, out: Path) -> Place:
+    return Place(digits, out, out.parent / ".store")
 
 
 def round_spec(tiny: dict[str, Any], number: int, density: float, **recipe: Any) -> RoundSpec:
@@ -210,7 +212,7 @@ def test_an_orphan_with_other_values_stops_and_overwrites_nothing(digits: Path, 
         assert orphan.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    runs.train_dense(TrainSpec.read(TINY), runs.Place(digits, out, out / ".store"))
+    runs.train_dense(TrainSpec.read(TINY), Place(digits, out, out / ".store"))
     newer = contents(out)
     assert "Another training job" in " ".join(orphan.communicate(timeout=60)[1].split())
     assert orphan.returncode == 1
@@ -251,7 +253,7 @@ def test_wrong_specs_end_before_training(change: dict[str, Any], message: str, d
 def test_best_cannot_be_used_when_every_rate_diverged(tmp_path: Path) -> None:
     io.write_json(tmp_path / "best.json", {"lr": None, "candidates": [{"lr": "0.5"}, {"lr": "0.7"}]})
     with pytest.raises(UserError, match=r"a lane diverged at each rate of the sweep \(0\.5, 0\.7\)"):
-        runs.resolve(TrainSpec.read({**TINY, "lr": "best"}), tmp_path / "best.json")
+        resolve(TrainSpec.read({**TINY, "lr": "best"}), tmp_path / "best.json")
 
 
 def test_a_missing_or_further_key_is_named() -> None:

@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from winnow import data as datasets
-from winnow import lottery, masks, plugins, runs
+from winnow import divergence, lottery, masks, plugins
+from winnow.setting import Setting
 from winnow.spec import TrainSpec
-from winnow.train import DIVERGED_STEPS, InRunPruning, Job, Trainer
+from winnow.train import Trainer
+from winnow.training_job import InRunPruning, TrainingJob
 
 RECURRENT = ["rnn.weight_hh_l*"]
 
 
-def make_job(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) -> tuple[Job, datasets.Data]:
-    setting = runs._setting(
-        TrainSpec.read({**tiny, "seeds": seeds}), runs.Place(digits, Path("unused"), Path("unused"))
-    )
-    job = runs._job(setting, setting.initialise("init"), None, setting.factor(tiny["schedule"]), first=0)
+def make_job(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) -> tuple[TrainingJob, datasets.Data]:
+    setting = Setting.of(TrainSpec.read({**tiny, "seeds": seeds}), digits)
+    job = setting.job(setting.initialise("init"), None, setting.factor(tiny["schedule"]))
     return dataclasses.replace(job, **changes), setting.data
 
 
@@ -31,7 +31,7 @@ def train(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) 
     return Trainer(*make_job(tiny, digits, seeds, **changes)).run()
 
 
-def random_mask(job: Job, density: float) -> dict[str, np.ndarray]:
+def random_mask(job: TrainingJob, density: float) -> dict[str, np.ndarray]:
     names = masks.prunable(list(job.start), RECURRENT)
     streams = [np.random.default_rng(seed) for seed in job.seeds]
     context = lottery.Context(job.start, job.start, job.start, None, streams, names)
@@ -129,7 +129,7 @@ def test_gradients_are_masked_before_they_are_clipped(tiny: dict[str, Any], digi
     job, data = make_job(tiny, digits, [0], clip=0.01)
     job = dataclasses.replace(job, mask=random_mask(job, 0.3))
     trainer = Trainer(job, data)
-    trainer.problem.batch = trainer._batch()
+    trainer.problem.batch = trainer.batches.at(trainer.iteration)
     trainer.problem.closure()
     squares = sum(float(g.double().square().sum()) for g in trainer.problem.gradients.values())
     assert squares**0.5 == pytest.approx(0.01, rel=1e-3)  # the surviving gradient alone has the norm of the clip
@@ -162,7 +162,7 @@ def test_a_loss_far_above_guessing_counts_as_diverged_after_100_steps(tiny: dict
     broken = {name: value.copy() for name, value in job.start.items()}
     broken["output.bias"][0] = np.linspace(0, 200, 10)
     outcome = Trainer(dataclasses.replace(job, start=broken), data).run()
-    assert outcome.diverged == [DIVERGED_STEPS]
+    assert outcome.diverged == [divergence.STEPS]
 
 
 def test_a_lane_that_diverged_in_the_round_before_stays_out(tiny: dict[str, Any], digits: Path) -> None:
@@ -264,7 +264,7 @@ def test_an_optimiser_is_bound_where_it_needs_more_than_a_closure(
 def test_layer_statistics_are_the_factors_of_the_gradient(tiny: dict[str, Any], digits: Path) -> None:
     trainer = Trainer(*make_job(tiny, digits, [0, 1], clip=None))
     problem = trainer.problem
-    problem.batch = trainer._batch()
+    problem.batch = trainer.batches.at(trainer.iteration)
     problem.closure()
     found = problem.layer_statistics()
     assert len(found["rnn.weight_hh_l1"]) == 28
@@ -285,7 +285,7 @@ def test_the_output_hessian_product_is_that_of_autograd(tiny: dict[str, Any], di
     _, expected = torch.autograd.functional.hvp(loss, logits, vector)
     trainer = Trainer(*make_job(tiny, digits, [0]))
     torch.testing.assert_close(trainer.problem.output_hessian_product(logits, vector), expected)
-    trainer.problem.batch = trainer._batch()
+    trainer.problem.batch = trainer.batches.at(trainer.iteration)
     value = torch.nn.functional.cross_entropy(trainer.problem.outputs()[0], trainer.problem.batch[1][0])
     torch.testing.assert_close(trainer.problem.closure()[0], value)
 

@@ -17,7 +17,7 @@ from typing import Any
 from winnow import lottery, options, plugins, provenance
 from winnow.duration import Duration
 from winnow.errors import UserError
-from winnow.runs import Place
+from winnow.stored_run import Place
 
 PRUNABLE = "rnn.weight_hh_l*,rnn.weight_ih_l[1-9]*"
 

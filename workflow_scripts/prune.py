@@ -9,7 +9,8 @@ import dataclasses
 from pathlib import Path
 
 from winnow import cli, provenance, training_options
-from winnow.runs import prune_round, resolve, train_dense
+from winnow.runs import prune_round, train_dense
+from winnow.setting import resolve
 from winnow.spec import RoundSpec
 
 

@@ -7,7 +7,8 @@ The learning rate follows --schedule until the first pruning, and --schedule-aft
 """
 
 from winnow import cli, provenance, training_options
-from winnow.runs import prune_in_run, resolve
+from winnow.runs import prune_in_run
+from winnow.setting import resolve
 from winnow.spec import InRunSpec
 
 

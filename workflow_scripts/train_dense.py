@@ -5,7 +5,8 @@ In the workflow: train_dense.py --spec JSON --data DIR --out DIR --store DIR. By
 """
 
 from winnow import cli, provenance, training_options
-from winnow.runs import resolve, train_dense
+from winnow.runs import train_dense
+from winnow.setting import resolve
 from winnow.spec import TrainSpec
 
 

@@ -1,0 +1,58 @@
+"""Lanes that diverge: how that is noticed, and how they are frozen, without reading the device inside an epoch.
+
+A lane has diverged when its loss or a weight is NaN or infinite, or when its loss is above 10 times that of uniform
+guessing for 100 steps. It then goes back to its last finite weights at the next mark, and stays there.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from winnow.problem import Tensors
+from winnow.training_job import TrainingJob
+
+FACTOR, STEPS = 10.0, 100
+
+
+class Divergence:
+    """`step` [L]: the iteration at which each lane diverged, or -1; `high` [L]: steps in a row with too high a loss."""
+
+    def __init__(self, job: TrainingJob, classes: int) -> None:
+        dead = [job.first if seed in job.dead else -1 for seed in job.seeds]
+        self.step = torch.tensor(dead, dtype=torch.int64, device=job.device)
+        self.high = torch.zeros(len(job.seeds), dtype=torch.int64, device=job.device)
+        self.high_loss = FACTOR * math.log(classes)
+        self.safe: Tensors = {}  # the weights that a lane goes back to
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether no lane is left (reads the device)."""
+        return not bool((self.step < 0).any())
+
+    def steps(self) -> list[int | None]:
+        """`step` with None for lanes that did not diverge (reads the device)."""
+        return [None if step < 0 else step for step in self.step.tolist()]
+
+    def begin(self, parameters: Tensors) -> None:
+        """Training starts, or starts anew, at these weights."""
+        self.safe = {name: value.clone() for name, value in parameters.items()}
+
+    def observe(self, loss: Tensor, iteration: int) -> None:
+        """Take note of the loss per lane [L] of the step that ended at `iteration`."""
+        self.high = torch.where(loss > self.high_loss, self.high + 1, 0)
+        self._mark(~torch.isfinite(loss) | (self.high >= STEPS), iteration)
+
+    def freeze(self, parameters: Tensors, iteration: int) -> None:
+        """At a mark: put diverged lanes back, in place. Infinite weights count as diverged at the mark itself."""
+        for value in parameters.values():
+            self._mark(~torch.isfinite(value).flatten(1).all(1), iteration)
+        dead = self.step >= 0
+        for name, value in parameters.items():
+            value.copy_(torch.where(dead.view(-1, *[1] * (value.dim() - 1)), self.safe[name], value))
+            self.safe[name].copy_(value)
+
+    def _mark(self, bad: Tensor, iteration: int) -> None:
+        self.step = torch.where(bad & (self.step < 0), iteration, self.step)

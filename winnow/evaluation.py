@@ -1,0 +1,110 @@
+"""What a metrics row says: losses and accuracies on the test and validation images, and of the steps since the last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winnow.data import Data, normalise
+from winnow.problem import Tensors
+from winnow.training_job import TrainingJob
+
+BATCH = 1000
+PerLane = list[Any]  # a number or None for each lane
+
+
+class Evaluation:
+    """Loss and accuracy of given weights, per lane, on the test images and, if there are any, the validation images."""
+
+    def __init__(self, job: TrainingJob, data: Data, held: Mapping[str, Tensor]) -> None:
+        self.data, self.held, self.lanes = data, held, len(job.seeds)
+        self.validation = torch.from_numpy(np.ascontiguousarray(job.validation)).to(job.device)
+        self.workspace = job.model.workspace(self.lanes, BATCH, job.device, job.dtype, training=False)
+
+    def columns(self, parameters: Tensors) -> dict[str, PerLane]:
+        """The columns test_loss, test_accuracy, validation_loss, validation_accuracy (None without such images)."""
+        images, labels = self.held["train_images"], self.held["train_labels"]
+        nothing: PerLane = [None] * self.lanes
+        test = self._evaluate(parameters, self.held["test_images"], self.held["test_labels"], None)
+        held_out = (nothing, nothing)
+        if len(self.validation):
+            held_out = self._evaluate(parameters, images, labels, self.validation)
+        return {
+            "validation_loss": held_out[0], "validation_accuracy": held_out[1],
+            "test_loss": test[0], "test_accuracy": test[1],
+        }  # fmt: skip
+
+    def _evaluate(
+        self, parameters: Tensors, images: Tensor, labels: Tensor, index: Tensor | None
+    ) -> tuple[PerLane, PerLane]:
+        count = len(labels) if index is None else len(index)
+        loss = torch.zeros(self.lanes, dtype=torch.float64, device=labels.device)
+        correct = torch.zeros(self.lanes, dtype=torch.int64, device=labels.device)
+        with torch.no_grad():
+            for begin in range(0, count, BATCH):
+                part: Any = slice(begin, min(begin + BATCH, count))
+                part = part if index is None else index[part]
+                inputs = normalise(images[part], self.data.mean, self.data.std)
+                batch_loss, batch_correct = self.workspace.evaluate(parameters, inputs, labels[part])
+                loss += batch_loss
+                correct += batch_correct
+        return (loss / count).tolist(), (correct.double() / count).tolist()
+
+
+class TrainingMeans:
+    """Loss and accuracy per lane over the minibatches since the row before."""
+
+    def __init__(self, lanes: int, device: torch.device) -> None:
+        self.loss = torch.zeros(lanes, dtype=torch.float64, device=device)
+        self.correct = torch.zeros(lanes, dtype=torch.int64, device=device)
+        self.images = 0
+
+    def add(self, loss: Tensor, correct: Tensor, images: int) -> None:
+        """A step on `images` images per lane with this mean loss [L] and these right answers [L]."""
+        self.images += images
+        self.loss += loss * images
+        self.correct += correct
+
+    def columns(self) -> dict[str, PerLane]:
+        """The columns train_loss and train_accuracy."""
+        count = max(self.images, 1)
+        return {"train_loss": (self.loss / count).tolist(), "train_accuracy": (self.correct.double() / count).tolist()}
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.loss.zero_()
+        self.correct.zero_()
+        self.images = 0
+
+
+def rows(
+    job: TrainingJob,
+    iteration: int,
+    lr: float,
+    density: list[float],
+    diverged: list[int | None],
+    columns: Mapping[str, PerLane],
+) -> list[dict[str, Any]]:
+    """One metrics row per lane; a diverged lane's `columns` are empty, as is whatever is not finite."""
+    epoch = iteration / job.per_epoch
+    return [
+        {
+            "seed": seed, "epoch": int(epoch) if epoch.is_integer() else epoch, "iteration": iteration,
+            "lr": lr, "density": density[lane],
+            **{
+                name: values[lane] if diverged[lane] is None and _finite(values[lane]) else None
+                for name, values in columns.items()
+            },
+            "diverged_step": diverged[lane],
+        }
+        for lane, seed in enumerate(job.seeds)
+    ]  # fmt: skip
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -1,0 +1,89 @@
+"""The optimisers of a job: one that moves all lanes at once, or one per lane where a method cannot be batched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from winnow import plugins
+from winnow.problem import Problem, Tensors, lane_of
+from winnow.training_job import Arrays, TrainingJob
+
+
+@dataclass
+class Part:
+    """An optimiser, its problem and the lanes that it moves."""
+
+    optimizer: Any
+    problem: Problem
+    lanes: slice
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its lanes."""
+        return self.problem.seeds
+
+    def set_rate(self, lr: float) -> None:
+        """Give every parameter group this learning rate, in place where it is a tensor."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+
+    def step_by_closure(self) -> tuple[Tensor, Tensor]:
+        """One step of an optimiser that calls the closure itself; (loss, right answers) of its first call, per lane."""
+        first: list[tuple[Tensor, Tensor]] = []
+
+        def closure() -> Tensor:
+            loss = self.problem.closure()
+            if not first:
+                first.append((loss.clone(), self.problem.workspace.correct))
+            return loss
+
+        self.optimizer.step(closure)
+        return first[0]
+
+
+def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
+    """The parts of the problem of all lanes, with fresh optimisers, masked by `mask` and bound where they need it."""
+    plugin = plugins.load_class("optimizers", job.optimizer["name"])
+    options = {key: value for key, value in job.optimizer.items() if key != "name"}
+    parts: list[Part] = []
+    if plugin.lanes:
+        rates = torch.full((len(job.seeds),), job.lr, dtype=torch.float32, device=job.device)
+        parts.append(Part(plugin(list(problem.handles.values()), lr=rates, **options), problem, slice(None)))
+    else:
+        one = job.model.workspace(1, job.batch_size, job.device, job.dtype)
+        for lane in range(len(job.seeds)):
+            own = lane_of(problem, lane, one)
+            parts.append(Part(plugin(list(own.handles.values()), lr=job.lr, **options), own, slice(lane, lane + 1)))
+    _set_masks(parts, problem, mask, job.device)
+    for part in parts:
+        if part.optimizer.needs - {"closure"}:
+            part.optimizer.bind(part.problem)
+    return parts
+
+
+def _set_masks(parts: Sequence[Part], problem: Problem, mask: Arrays | None, device: torch.device) -> None:
+    on = {name: torch.from_numpy(keep).to(device, torch.float32) for name, keep in (mask or {}).items()}
+    problem.masks = on
+    for lane, part in enumerate(parts):
+        if part.problem is not problem:
+            part.problem.masks = {name: keep[lane] for name, keep in on.items()}
+        part.problem.apply_masks(part.optimizer)
+
+
+def evaluation_parameters(parts: Sequence[Part], problem: Problem) -> Tensors:
+    """The weights to evaluate, {name: [L, ...]}: the current ones, or averages where the optimiser keeps some."""
+    found = [part.optimizer.evaluation_parameters() for part in parts]
+    if found[0] is None:
+        return problem.parameters
+    names = list(problem.handles)
+    if parts[0].problem is problem:
+        return dict(zip(names, found[0], strict=True))
+    return {name: torch.stack([lane[i] for lane in found]) for i, name in enumerate(names)}

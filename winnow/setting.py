@@ -1,0 +1,118 @@
+"""What follows from a training spec alone: data, model, images to train on, iterations, schedule, initialisation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from winnow import data as datasets
+from winnow import engine, io, masks, plugins
+from winnow.duration import Duration
+from winnow.errors import UserError
+from winnow.seeds import stream
+from winnow.spec import TrainSpec
+from winnow.training_job import Arrays, TrainingJob
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A training spec with what it names: `train` and `validation` are indices of training images."""
+
+    spec: TrainSpec
+    data: datasets.Data
+    model: Any
+    train: np.ndarray
+    validation: np.ndarray
+
+    @classmethod
+    def of(cls, spec: TrainSpec, folder: Path) -> Setting:
+        """With the packed data set in `folder`. UserError: another data set, an impossible value."""
+        data = datasets.load(folder)
+        if data.name != spec.dataset:
+            raise UserError(f"{folder} holds the data set {data.name}, but the job is to train on {spec.dataset}.")
+        options = {key: value for key, value in spec.model.items() if key != "name"}
+        model = plugins.load_class("models", spec.model["name"])(shape=data.shape, classes=data.classes, **options)
+        count = len(data.train_labels)
+        if spec.train_on == "all":
+            train, validation = np.arange(count), np.arange(0)
+        elif spec.train_on == "holdout":
+            train, validation = datasets.holdout(count, spec.validation)
+        else:
+            raise UserError(f"train_on: {spec.train_on!r} is not valid; valid are 'holdout' and 'all'.")
+        setting = cls(spec, data, model, train, validation)
+        if not setting.iterations(spec.rewind) < setting.total:
+            raise UserError(f"rewind: {spec.rewind} is at or after the end of training (length: {spec.length}).")
+        return setting
+
+    @property
+    def per_epoch(self) -> int:
+        """Iterations of an epoch."""
+        return -(-len(self.train) // self.spec.batch_size)
+
+    def iterations(self, duration: str) -> int:
+        """A duration in iterations."""
+        return Duration.parse(duration).iterations(self.per_epoch)
+
+    @property
+    def total(self) -> int:
+        """Iterations of a dense run."""
+        return self.iterations(self.spec.length)
+
+    def factor(self, options: dict[str, Any], total: int | None = None) -> Callable[[int], float]:
+        """The learning rate's factor at an iteration, by the schedule that `options` name, over `total` iterations."""
+        schedule = plugins.load("schedules", options["name"])
+        rest = {key: value for key, value in options.items() if key != "name"}
+        end, per_epoch = self.total if total is None else total, self.per_epoch
+        return lambda iteration: float(schedule.factor(iteration, total=end, per_epoch=per_epoch, **rest))
+
+    def initialise(self, purpose: str, index: int = 0) -> Arrays:
+        """Weights [L, ...], each lane's drawn from its stream of this name."""
+        lanes = [self.model.initialise(stream(seed, purpose, index)) for seed in self.spec.seeds]
+        return {name: np.stack([lane[name] for lane in lanes]).astype(np.float32) for name in lanes[0]}
+
+    def prunable(self, patterns: list[str]) -> list[str]:
+        """The names of the tensors that the patterns make prunable."""
+        return masks.prunable(list(self.model.shapes), patterns)
+
+    def streams(self, index: int) -> list[np.random.Generator]:
+        """The generators of the lanes for the mask of round `index`."""
+        return [stream(seed, "mask", index) for seed in self.spec.seeds]
+
+    def job(
+        self,
+        start: Arrays,
+        mask: Arrays | None,
+        factor: Callable[[int], float],
+        first: int = 0,
+        dead: tuple[int, ...] = (),
+    ) -> TrainingJob:
+        """The training from iteration `first` to the end, with the rewind point of a dense run on the way."""
+        spec = self.spec
+        return TrainingJob(
+            model=self.model, optimizer=spec.optimizer, lr=float(spec.lr), factor=factor, start=start, mask=mask,
+            seeds=spec.seeds, train=self.train, validation=self.validation, first=first, last=self.total,
+            per_epoch=self.per_epoch, evaluate_every=self.iterations(spec.evaluate_every),
+            rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
+            dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
+        )  # fmt: skip
+
+
+def resolve(spec: TrainSpec, best: Path | None) -> TrainSpec:
+    """The spec with "best" replaced by the learning rate that selection wrote to `best`."""
+    if spec.lr != "best":
+        return spec
+    if best is None:
+        raise UserError("lr: 'best' needs the file that selection wrote (--best best.json).")
+    chosen = io.read_json(best)
+    if chosen["lr"] is None:
+        tried = ", ".join(candidate["lr"] for candidate in chosen["candidates"])
+        raise UserError(
+            f"lr: 'best' cannot be used: a lane diverged at each rate of the sweep ({tried}). "
+            "Give smaller rates in config (arms: rates), or name a pruning_rate."
+        )
+    return dataclasses.replace(spec, lr=chosen["lr"])

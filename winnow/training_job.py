@@ -1,0 +1,64 @@
+"""What a training run is made of, and what it leaves: plain values, by which dense runs, rounds and others differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class InRunPruning:
+    """At `iteration`, `prune(weights, rewind, mask)` gives new (mask, weights); `factor`: the schedule from there."""
+
+    iteration: int
+    prune: Callable[[Arrays, Arrays, Arrays | None], tuple[Arrays, Arrays]]
+    factor: Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that decides the result of one training run.
+
+    start   {name: float32 [L, ...]}, already masked;  mask {name: bool [L, ...]} of the pruned tensors, or None
+    first   iteration at which the run starts (a rewound run: its rewind point), last: where it ends
+    factor  the learning rate's factor at an iteration;  rewind: iteration whose weights are kept, or None
+    """
+
+    model: Any
+    optimizer: dict[str, Any]
+    lr: float
+    factor: Callable[[int], float]
+    start: Arrays
+    mask: Arrays | None
+    seeds: list[int]
+    train: np.ndarray
+    validation: np.ndarray
+    first: int
+    last: int
+    per_epoch: int
+    evaluate_every: int
+    rewind: int | None
+    batch_size: int
+    clip: float | None
+    dtype: torch.dtype
+    device: torch.device
+    dead: tuple[int, ...] = ()  # seeds that diverged in the round before: frozen from the start
+    prunings: tuple[InRunPruning, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What a run leaves: metrics rows (schema "metrics"), float32 arrays [L, ...], and its cost."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    final: Arrays = field(default_factory=dict)
+    rewind: Arrays = field(default_factory=dict)
+    mask: Arrays | None = None
+    diverged: list[int | None] = field(default_factory=list)
+    sample_gradients: list[int] = field(default_factory=list)
