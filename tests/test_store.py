@@ -196,7 +196,8 @@ def test_a_checkpoint_that_the_disk_refuses_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     text = " ".join(done.stderr.split())
     assert text.startswith(
-        f"Error: {tmp_path}/k/checkpoint.safetensors could not be opened or written: File too large."
+        f"Error: {tmp_path}/k/checkpoint.safetensors could not be opened or written: File too large (not written; "
+        "nothing half-written stays)."
     )
     assert sorted(file.name for file in (tmp_path / "k").iterdir()) == ["checkpoint.safetensors", "lock"]
     with store.locked(tmp_path, "k") as entry:
