@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnow import io, masks, plugins, runs, training_options
+from winnow import io, masks, plugins, provenance, runs, training_options
 from winnow.errors import UserError
 from winnow.setting import resolve
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
@@ -153,6 +153,30 @@ def test_a_lane_key_changes_with_what_the_run_starts_from(dense: Path, digits: P
         runs.prune_round(spec, place(digits, out), dense, dense if seed_of_round == 1 else tmp_path / "round1")
         keys.append(io.read_json(out / "run.json")["lane_key"])
     assert keys[0] != keys[1]
+
+
+def test_a_lane_key_covers_every_plug_in_that_the_run_loads(
+    dense: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a schedule of the recipe's own: else the store would serve what an edited schedule did before."""
+    loaded: set[tuple[str, str]] = set()
+    covered: set[tuple[str, str]] = set()
+    for name in ("load", "load_class"):
+        original = getattr(plugins, name)
+        monkeypatch.setattr(
+            plugins, name, lambda kind, name, load=original: (loaded.add((kind, name)), load(kind, name))[1]
+        )
+    sources = provenance.sources
+    monkeypatch.setattr(provenance, "sources", lambda program, used: (covered.update(used), sources(program, used))[1])
+    one_cycle = {"name": "one_cycle"}
+    runs.prune_round(round_spec(TINY, 1, 0.5, schedule=one_cycle), place(digits, tmp_path / "round"), dense, dense)
+    assert ("schedules", "one_cycle") in loaded
+    assert loaded <= covered
+    covered.clear()
+    in_run = {"at": ["2ep"], "densities": [0.5], "schedule_after": one_cycle}
+    values = {"training": TINY, "recipe": {"criterion": "magnitude", "scope": "global"}, "prunable": PRUNABLE}
+    runs.prune_in_run(InRunSpec.read({**values, "in_run": in_run}), place(digits, tmp_path / "in_run"))
+    assert loaded <= covered
 
 
 def test_in_run_pruning_writes_the_density_that_was_trained(digits: Path, tmp_path: Path) -> None:

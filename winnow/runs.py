@@ -58,7 +58,8 @@ def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> N
     job = setting.job(start, mask, lambda i: factor(begin.position(i)), first=begin.start, dead=dead)
     job = dataclasses.replace(job, rewind=None)
     value = dataclasses.asdict(spec)
-    stored_run.run(job, setting, place, value, {"mask": mask}, plug_ins=[("criteria", recipe.criterion)], inputs=inputs)
+    used = [("criteria", recipe.criterion), *([("schedules", recipe.schedule["name"])] if recipe.schedule else [])]
+    stored_run.run(job, setting, place, value, {"mask": mask}, plug_ins=used, inputs=inputs)
 
 
 def prune_in_run(spec: InRunSpec, place: Place) -> None:
@@ -85,7 +86,8 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     job = setting.job(init, None, setting.factor(spec.training.schedule))
     job = dataclasses.replace(job, prunings=prunings)
     value = dataclasses.asdict(spec)
-    stored_run.run(job, setting, place, value, {"init": init}, plug_ins=[("criteria", spec.criterion)], inputs={})
+    used = [("criteria", spec.criterion), ("schedules", spec.in_run.schedule_after["name"])]
+    stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
 
 
 def _read(path: Path, seeds: list[int]) -> tuple[Arrays, str]:
