@@ -14,7 +14,7 @@ import torch
 import torch.nn.utils.prune
 from safetensors.torch import save_file
 
-from winnow import analysis, engine, graph_rows, io, networks, nulls
+from winnow import analysis, engine, graph_rows, io, networks, nulls, user_files
 from winnow.distributions import Sample
 from winnow.errors import UserError
 from winnow.masks import select
@@ -359,14 +359,14 @@ def test_modules_pruned_by_torch_are_understood(tmp_path):
     torch.nn.utils.prune.l1_unstructured(layer, "weight", amount=10)
     torch.save(layer.state_dict(), tmp_path / "pruned.pt")
     for bare in (True, False):
-        (network,) = networks.read_user_files([tmp_path / "pruned.pt"], ["*"], bare)
+        (network,) = user_files.read([tmp_path / "pruned.pt"], ["*"], bare)
         assert {name: int(mask.sum()) for name, mask in network.masks.items()} == {"weight": 10}
         assert bool(network.weights) != bare
 
 
 def test_lanes_of_winnows_own_files_are_networks(runs):
     folder, masks, _ = runs
-    found = networks.read_user_files([folder / "round/mask.safetensors"] * 2, PRUNABLE, bare=True)
+    found = user_files.read([folder / "round/mask.safetensors"] * 2, PRUNABLE, bare=True)
     assert [network.seed for network in found] == [0, 1, 2, 3]
     assert (found[3].masks["rnn.weight_hh_l0"] == masks["rnn.weight_hh_l0"][1]).all()
 
@@ -374,11 +374,11 @@ def test_lanes_of_winnows_own_files_are_networks(runs):
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
 def test_a_checkpoint_is_unwrapped(tmp_path, wrapper):
     torch.save({"epoch": 3, wrapper: torch.nn.Linear(5, 4).state_dict()}, tmp_path / "checkpoint.pth")
-    (network,) = networks.read_user_files([tmp_path / "checkpoint.pth"], ["*"], bare=False)
+    (network,) = user_files.read([tmp_path / "checkpoint.pth"], ["*"], bare=False)
     assert {name: mask.shape for name, mask in network.masks.items()} == {"weight": (4, 5)}
     torch.save({"epoch": 3, "net": torch.nn.Linear(5, 4).state_dict()}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=r"other\.pth has no matrix .* Its keys: epoch, net\."):
-        networks.read_user_files([tmp_path / "other.pth"], ["*"], bare=False)
+        user_files.read([tmp_path / "other.pth"], ["*"], bare=False)
 
 
 def test_bad_files_are_named(tmp_path):
@@ -395,7 +395,7 @@ def test_bad_files_are_named(tmp_path):
     }
     for name, message in messages.items():
         with pytest.raises(UserError, match=message) as error:
-            networks.read_user_files([tmp_path / name], ["*"], bare=False)
+            user_files.read([tmp_path / name], ["*"], bare=False)
         assert name in str(error.value)
 
 

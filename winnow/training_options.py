@@ -1,115 +1,21 @@
 """The long options of the training programs, and the specs that they stand for when no --spec is given.
 
-What a user may type wrongly ends as a UserError naming the option: the `type=` functions here raise it, and argparse
-lets it pass. Options of plug-ins are checked by `winnow.options`, as those in config are.
+What a user may type wrongly ends as a UserError naming the option (`winnow.argument_types`). Options of plug-ins are
+checked by `winnow.options`, as those in config are.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from winnow import lottery, options, plugins, provenance
-from winnow.duration import Duration
+from winnow.argument_types import Help, duration, mapping, moments, number, rate, seeds, whole
 from winnow.errors import UserError
 from winnow.stored_run import Place
 
 PRUNABLE = "rnn.weight_hh_l*,rnn.weight_ih_l[1-9]*"
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps the description's lines and adds the default to the help of every option that has one."""
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text, default = action.help or "", action.default
-        if default in (None, argparse.SUPPRESS, {}) or "(default" in text:
-            return text
-        return f"{text} (default: {json.dumps(default) if isinstance(default, dict) else default})".strip()
-
-
-def number(option: str, within: Callable[[float], bool], valid: str) -> Callable[[str], float]:
-    """A `type=` function for a finite number that `within` accepts."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and within(value)):
-            raise UserError(f"{option} is {text!r}; it must be {valid}.")
-        return value
-
-    return read
-
-
-def whole(option: str, least: int) -> Callable[[str], int]:
-    """A `type=` function for a whole number of at least `least`."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) >= least):
-            raise UserError(f"{option} is {text!r}; it must be a whole number of at least {least}.")
-        return int(text)
-
-    return read
-
-
-def rate(text: str) -> str:
-    """A learning rate, kept as it was typed (it is a label, too), or best."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(0)
-    if text != "best" and not (value.is_finite() and 0 < float(value) < math.inf):
-        raise UserError(f"--learning-rate is {text!r}; it must be a number > 0, or best (with --best FILE).")
-    return text
-
-
-def seeds(text: str) -> list[int]:
-    """Distinct random seeds, comma-separated."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        raise UserError(f"--seeds is {text!r}; it must be whole numbers of at least 0, separated by commas: 0,1,2.")
-    found = [int(part) for part in parts]
-    if len(set(found)) < len(found):
-        raise UserError(f"--seeds is {text!r}; it names a seed twice. Every seed is a lane of its own: name it once.")
-    return found
-
-
-def duration(option: str) -> Callable[[str], str]:
-    """A `type=` function for a duration."""
-
-    def read(text: str) -> str:
-        try:
-            return str(Duration.parse(text))
-        except UserError as error:
-            raise UserError(f"{option}: {error}") from None
-
-    return read
-
-
-def moments(text: str) -> list[str]:
-    """Durations, comma-separated."""
-    return [duration("--at")(part.strip()) for part in text.split(",")]
-
-
-def mapping(option: str) -> Callable[[str], dict[str, Any]]:
-    """A `type=` function for a JSON object."""
-
-    def read(text: str) -> dict[str, Any]:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise UserError(f"{option} is {text!r}; it must be a JSON object, for example '{{\"name\": 1}}'.")
-        return value
-
-    return read
 
 
 def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentParser:
@@ -117,7 +23,7 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
 
     gamma: by how much the default schedule multiplies the learning rate every 5 epochs.
     """
-    made = argparse.ArgumentParser(description=description, formatter_class=_Help)
+    made = argparse.ArgumentParser(description=description, formatter_class=Help)
     provenance.arguments(made)
     made.add_argument(
         "--data", type=Path, help="folder of the packed data set (default: results/data/NAME, NAME as in --dataset)"

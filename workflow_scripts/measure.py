@@ -15,7 +15,7 @@ measure the weights as they were when they were pruned.
 import argparse
 from pathlib import Path
 
-from winnow import analysis, cli, networks, provenance
+from winnow import analysis, cli, provenance, user_files
 from winnow.errors import UserError
 
 
@@ -45,7 +45,7 @@ def main() -> None:
         outputs = analysis.measure_run(args.run, spec, args.dense, args.out, args.previous)
     else:
         files = args.masks or args.weights
-        found = networks.read_user_files(files, args.pattern, bare=bool(args.masks))
+        found = user_files.read(files, args.pattern, bare=bool(args.masks))
         rows = analysis.measure_networks(found, analysis.Measures.of(spec), with_graphs=True)
         outputs = analysis.write(rows, args.out)
     print("wrote", *outputs)
