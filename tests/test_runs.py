@@ -7,6 +7,7 @@ import csv
 import inspect
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,18 @@ def test_a_key_found_whole_in_the_store_trains_nothing(
     runs.train_dense(TrainSpec.read(TINY), place(digits, dense))
     assert "nothing to train" in capsys.readouterr().out
     assert contents(dense) == kept
+
+
+def test_the_same_data_from_another_source_train_nothing(
+    dense: Path, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What counts is the data's checksums: a mirror or a folder of the user's own may have delivered them."""
+    elsewhere = tmp_path / "digits"
+    shutil.copytree(digits, elsewhere)
+    description = io.read_json(elsewhere / "dataset.json")
+    io.write_json(elsewhere / "dataset.json", {**description, "source": "elsewhere"})
+    runs.train_dense(TrainSpec.read(TINY), Place(elsewhere, tmp_path / "again", dense.parent / ".store"))
+    assert "nothing to train" in capsys.readouterr().out
 
 
 def test_a_lane_key_changes_with_what_the_run_starts_from(dense: Path, digits: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Lanes that diverge: how that is noticed, and how they are frozen, without reading the device inside an epoch.
 
 A lane has diverged when its loss or a weight is NaN or infinite, or when its loss is above 10 times that of uniform
-guessing for 100 steps. It then goes back to its last finite weights at the next mark, and stays there.
+guessing for 100 steps, or, at a mark, in more than half of the steps since the mark before (a short run has no 100
+steps, and an exploded loss may dip now and then). It then goes back to its last finite weights at the next mark, and
+stays there.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ class Divergence:
         dead = [job.first if seed in job.dead else -1 for seed in job.seeds]
         self.step = torch.tensor(dead, dtype=torch.int64, device=job.device)
         self.high = torch.zeros(len(job.seeds), dtype=torch.int64, device=job.device)
+        self.often = torch.zeros_like(self.high)  # steps since the last mark with too high a loss
+        self.observed = 0  # steps since the last mark
         self.high_loss = FACTOR * math.log(classes)
         self.safe: Tensors = {}  # the weights that a lane goes back to
 
@@ -42,13 +46,19 @@ class Divergence:
 
     def observe(self, loss: Tensor, iteration: int) -> None:
         """Take note of the loss per lane [L] of the step that ended at `iteration`."""
-        self.high = torch.where(loss > self.high_loss, self.high + 1, 0)
+        high = loss > self.high_loss
+        self.high = torch.where(high, self.high + 1, 0)
+        self.often += high
+        self.observed += 1
         self._mark(~torch.isfinite(loss) | (self.high >= STEPS), iteration)
 
     def freeze(self, parameters: Tensors, iteration: int) -> None:
         """At a mark: put diverged lanes back, in place. Infinite weights count as diverged at the mark itself."""
         for value in parameters.values():
             self._mark(~torch.isfinite(value).flatten(1).all(1), iteration)
+        self._mark(2 * self.often > self.observed, iteration)
+        self.often.zero_()
+        self.observed = 0
         dead = self.step >= 0
         for name, value in parameters.items():
             value.copy_(torch.where(dead.view(-1, *[1] * (value.dim() - 1)), self.safe[name], value))

@@ -43,7 +43,8 @@ def run(
         *plug_ins, ("datasets", training.dataset), ("models", training.model["name"]),
         ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
     ]  # fmt: skip
-    inputs["data"] = hashlib.sha256((place.data / "dataset.json").read_bytes()).hexdigest()
+    files = io.read_json(place.data / "dataset.json")["files"]  # their checksums, wherever they were fetched
+    inputs["data"] = hashlib.sha256(provenance.canonical(files).encode()).hexdigest()
     # The import closure of winnow/runs.py is all that can change a result, less what only keeps or shows it.
     sources = provenance.sources("winnow/runs.py", plug_ins)
     sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
