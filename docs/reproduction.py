@@ -118,11 +118,14 @@ def provenance(study: Path) -> str:
     lines = []
     for path in sorted(study.glob("*/**/run.json")):
         run = json.loads(path.read_bytes())
+        training = run["spec"].get("training", run["spec"])
         lines.append((
-            str(path.parent.relative_to(study)), (run['commit'] or '')[:12], run["torch"], run["cpu"], run["matmul"],
-            f"{run['train_seconds'] / 60:.1f}", f"{run['peak_memory_bytes'] / 1e9:.2f}",
+            str(path.parent.relative_to(study)), (run['commit'] or '')[:12], run["torch"], run["cpu"],
+            training["precision"], run["matmul"], f"{run['train_seconds'] / 60:.1f}",
+            f"{run['peak_memory_bytes'] / 1e9:.2f}",
         ))  # fmt: skip
-    return table(("run", "commit", "torch", "processor", "matmul path", "minutes", "peak memory, GB"), lines)
+    header = ("run", "commit", "torch", "processor", "precision", "matmul path", "minutes", "peak memory, GB")
+    return table(header, lines)
 
 
 PARTS = {"published": published, "rounds": rounds, "sweep": sweep, "provenance": provenance}
