@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from winnow import provenance
+from winnow import atomic, provenance
 from winnow.fields import BEST
 
 DATA_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy", "dataset.json")
@@ -54,10 +54,9 @@ class Job:
         """What a program is told about its job; a spec too long for a command line goes through a file."""
         spec = provenance.canonical(self.spec)
         if len(spec) > LONGEST_ARGUMENT:
-            folder = Path(self.ledger).parents[len(self.wildcards)] / "specs"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{self.key}.json").write_text(spec, encoding="utf-8")
-            spec = f"@{folder / self.key}.json"
+            file = Path(self.ledger).parents[len(self.wildcards)] / "specs" / f"{self.key}.json"
+            atomic.write(file, spec.encode())
+            spec = f"@{file}"
         sources = provenance.canonical(self.sources)
         return ["--spec", spec, "--key", self.key, "--sources", sources, "--ledger", self.ledger]
 
