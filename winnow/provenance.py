@@ -156,9 +156,11 @@ def read_record(ledger: str | Path) -> dict[str, Any] | None:
     """A job's record {"key", "spec", "sources", "outputs", "finished"}; None if there is none that can be read."""
     try:
         record = json.loads(Path(ledger).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    types = {"key": str, "spec": dict, "sources": dict, "outputs": list, "finished": bool}
+    whole = isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in types.items())
+    return record if whole else None
 
 
 def is_current(ledger: str | Path, key: str) -> bool:

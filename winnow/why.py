@@ -29,18 +29,18 @@ def reasons(plan: Plan) -> dict[str, list[Job]]:
 def _of(job: Job) -> Iterator[str]:
     missing = [path for path in job.outputs if not os.path.exists(path)]
     record = provenance.read_record(job.ledger)
-    if job.rule == "download" and not missing:  # keeps no record
-        record = {"key": job.key, "finished": True}
+    if job.rule == "download" and len(missing) < len(job.outputs):  # it keeps no record
+        record = {"key": job.key, "spec": job.spec, "sources": job.sources, "finished": True}
     if len(missing) == len(job.outputs) and record is None:
         yield "never made"
     elif record is None:
         yield "the ledger has no record of it"
-    elif not record.get("finished"):
+    elif not record["finished"]:
         yield "it was begun and did not finish"
     elif missing:
         yield "an output is missing"
-    elif record.get("key") != job.key:
-        changes = [*_edits(record.get("sources", {}), job.sources), *_differences(record.get("spec"), job.spec)]
+    elif record["key"] != job.key:
+        changes = [*_edits(record["sources"], job.sources), *_differences(record["spec"], job.spec)]
         yield from changes or [READS]
     elif _older(job):
         yield "an input is newer"
@@ -55,13 +55,16 @@ def _edits(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """`key: old -> new` for every value in which two specs differ."""
+    if old == new:
+        return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif isinstance(old, list) and isinstance(new, list) and any(isinstance(item, Mapping) for item in [*old, *new]):
         gone, come = ([item for item in a if item not in b] for a, b in ((old, new), (new, old)))
-        yield f"config: {path}: {len(come)} added, {len(gone)} removed"
-    elif old != new:
+        changed = f"{len(come)} added, {len(gone)} removed" if come or gone else "the same ones otherwise arranged"
+        yield f"config: {path}: {changed}"
+    else:
         yield f"config: {path}: {provenance.canonical(old)} -> {provenance.canonical(new)}"
 
 

@@ -9,7 +9,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from winnow import cli, config, plan, why
+from winnow import argument_types, cli, config, plan, why
 from winnow.errors import UserError
 
 
@@ -26,7 +26,10 @@ def main() -> None:
     parser.add_argument(
         "--configfile", type=Path, nargs="*", default=[], metavar="FILE", help="overlays, as Snakemake's"
     )
-    parser.add_argument("--jobs", type=int, default=8, metavar="N", help="jobs named per reason (default: 8)")
+    parser.add_argument(
+        "--jobs", type=argument_types.whole("--jobs", 0), default=8, metavar="N",
+        help="jobs named per reason (default: 8)",
+    )  # fmt: skip
     args = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     overlays = [path.resolve() for path in args.configfile]
