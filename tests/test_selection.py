@@ -44,6 +44,17 @@ def test_without_validation_images(tmp_path):
         score([_table(tmp_path, metrics(0, [0.5, 0.6]))], last=3)
 
 
+@pytest.mark.parametrize("losses", [[0.1, 0.1, 0.1, None], [0.1, None, 0.1, 0.1]])
+def test_a_loss_that_overflowed_in_the_last_evaluations_disqualifies(tmp_path, losses):
+    rows = metrics(0, [0.5] * 4, validation_loss=losses, validation_accuracy=0.1)
+    assert score([_table(tmp_path, rows)], last=3) is None
+    assert score([_table(tmp_path, rows)], last=1) == (None if losses[-1] is None else 0.1)
+
+
+def test_losses_that_all_overflowed_are_no_lack_of_validation_images(tmp_path):
+    assert score([_table(tmp_path, metrics(0, [0.1, 0.1], validation_accuracy=0.1))], last=3) is None
+
+
 def test_ties_go_to_the_smaller_rate_by_value():
     assert select({"1.0": 0.3, "0.9": 0.3, "0.10": 0.3, "0.2": 0.4})["lr"] == "0.10"
     assert select({"1e-3": 0.3, "0.02": 0.3})["lr"] == "1e-3"

@@ -1,7 +1,8 @@
 """Choosing a learning rate on validation data; test accuracy is never looked at.
 
 Score of a rate: its validation loss, averaged over the last evaluations of each lane and then over the sweep's seeds.
-A rate with a diverged lane cannot win, however good its other lanes are; of equal scores the smaller rate wins.
+A rate with a diverged lane cannot win, however good its other lanes are, nor can one with a lane whose validation loss
+overflowed in these evaluations; of equal scores the smaller rate wins.
 """
 
 from __future__ import annotations
@@ -26,24 +27,27 @@ def diverged_step(lane: pandas.DataFrame) -> int | None:
 def lane_loss(lane: pandas.DataFrame, last: int) -> float | None:
     """Mean validation loss (nats per image) over the last `last` evaluations of one lane (its metrics rows).
 
-    None if the lane diverged or has no such loss.
+    None if the lane diverged or if one of these losses is empty: every evaluation has a row and, where
+    images are held out, a loss, unless that overflowed.
     """
-    losses = lane["validation_loss"].dropna().to_numpy(dtype=float)[-last:]
+    losses = lane["validation_loss"].to_numpy(dtype=float)[-last:]
     if diverged_step(lane) is not None or len(losses) == 0 or not all(map(math.isfinite, losses)):
         return None
     return float(losses.mean())
 
 
 def score(tables: Sequence[pandas.DataFrame], last: int) -> float | None:
-    """Selection loss (nats per image) of one rate from the metrics of all its runs; None if any lane diverged.
+    """Selection loss (nats per image) of one rate from the metrics of all its runs; None if any lane has none.
 
-    UserError if a lane that did not diverge has no validation loss (it trained on all images).
+    UserError if a lane that did not diverge was trained on all images. An accuracy is always finite, so held-out images
+    leave one also where the loss overflowed.
     """
     losses = []
     for table in tables:
         for seed, lane in table.groupby("seed"):
             loss = lane_loss(lane, last)
-            if loss is None and diverged_step(lane) is None and lane["validation_loss"].isna().all():
+            empty = lane[["validation_loss", "validation_accuracy"]].isna().to_numpy().all()
+            if diverged_step(lane) is None and empty:
                 raise UserError(
                     f"Seed {seed} has no validation loss to select a learning rate with: it was trained on all images. "
                     "The sweep needs train_on: holdout."
@@ -57,8 +61,9 @@ def score(tables: Sequence[pandas.DataFrame], last: int) -> float | None:
 def select(scores: Mapping[str, float | None]) -> dict[str, Any]:
     """The contents of best.json: the winning rate and every candidate's loss, in ascending order of rate.
 
-    `scores` maps a rate (its text) to its selection loss, None for a rate with a diverged lane. "lr" is None if a lane
-    diverged at every rate: the sweep is still told, and only a job that is to use the selected rate fails.
+    `scores` maps a rate (its text) to its selection loss, None for a rate with a diverged lane (or, told as the same,
+    an overflowed loss). "lr" is None if a lane diverged at every rate: the sweep is still told, and only a job that is
+    to use the selected rate fails.
     """
     candidates = [
         {"lr": rate, "loss": scores[rate], "diverged": scores[rate] is None} for rate in sorted(scores, key=Decimal)
