@@ -27,8 +27,8 @@ def diverged_step(lane: pandas.DataFrame) -> int | None:
 def lane_loss(lane: pandas.DataFrame, last: int) -> float | None:
     """Mean validation loss (nats per image) over the last `last` evaluations of one lane (its metrics rows).
 
-    None if the lane diverged or if one of these losses is empty: every evaluation has a row and, where
-    images are held out, a loss, unless that overflowed.
+    None if the lane diverged or if one of these losses is empty: every evaluation has a row and, where images are
+    held out, a loss, unless that overflowed.
     """
     losses = lane["validation_loss"].to_numpy(dtype=float)[-last:]
     if diverged_step(lane) is not None or len(losses) == 0 or not all(map(math.isfinite, losses)):
