@@ -46,9 +46,7 @@ def load(folder: Path, verify: bool = True) -> Data:
     folder = Path(folder)
     name = folder.name if folder.name in plugins.names("datasets") else "NAME"
     fetch = f"`python workflow_scripts/download.py --dataset {name} --out {folder}`"
-    again = (
-        f"Delete the folder {folder} and fetch the data set anew: by {fetch}, or run the same snakemake command again."
-    )
+    again = f"Delete the folder {folder}. Then fetch the data set anew: by {fetch}, or by your snakemake command."
     if not (folder / "dataset.json").is_file():
         raise UserError(f"{folder} holds no data set: {folder / 'dataset.json'} is missing. Fetch it by {fetch}.")
     description = read_json(folder / "dataset.json")
