@@ -150,7 +150,8 @@ def test_altered_file_is_named(copied, name, position):
     contents = bytearray(path.read_bytes())
     contents[position] ^= 1
     path.write_bytes(contents)
-    with pytest.raises(UserError, match=rf"{name}\.npy is corrupt: SHA-256 \w+, expected \w+\. Delete the folder") as raised:
+    message = rf"{name}\.npy is corrupt: SHA-256 \w+, expected \w+\. Delete the folder"
+    with pytest.raises(UserError, match=message) as raised:
         data.load(copied)
     # Running the workflow alone helps nothing: the files are there.
     assert f"Delete the folder {copied}. Then fetch the data set anew: by `python " in str(raised.value)
