@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from winnow import config, fields, jobs, options, plan, plugins
+from winnow import config, fields, jobs, options, plan, plugins, rates
 from winnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -423,7 +423,7 @@ def test_studies_that_do_not_run_are_checked_too() -> None:
     ],
 )
 def test_rates_have_one_spelling(value: object, text: str) -> None:
-    assert fields.rate_text(value) == text
+    assert rates.rate_text(value) == text
 
 
 def test_options_take_one_form() -> None:

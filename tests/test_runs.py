@@ -354,6 +354,7 @@ def namespace(*options: str) -> argparse.Namespace:
         (["--learning-rate", "0"], "--learning-rate is '0'"),
         (["--learning-rate", "nan"], "--learning-rate is 'nan'"),
         (["--learning-rate", "1e999"], "--learning-rate is '1e999'"),
+        (["--learning-rate", "1e300"], "--learning-rate is '1e300'; it must be a number from 1e-12 to 1e12"),
         (["--batch-size", "0"], "--batch-size is '0'"),
         (["--epochs", "0"], "--epochs is '0'"),
         (["--epochs", "1.5"], "--epochs is '1.5'"),
@@ -403,6 +404,7 @@ def test_a_spec_needs_no_learning_rate_and_says_which_data(digits: Path, tmp_pat
 def test_model_options_default_to_those_in_the_help() -> None:
     spec = training_options.train_spec(namespace("--learning-rate", "0.1"))
     assert spec["model"] == {"name": "rnn"}
+    assert training_options.train_spec(namespace("--learning-rate", "7.0e-1"))["lr"] == "0.7"  # as config spells it
     assert "hidden 256, layers 3" in training_options.parser(None).format_help().replace("\n", " ")
     own = inspect.signature(plugins.load_class("models", "rnn")).parameters
     assert (own["hidden"].default, own["layers"].default) == (256, 3)

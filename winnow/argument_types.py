@@ -9,11 +9,11 @@ import argparse
 import json
 import math
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from winnow.duration import Duration
 from winnow.errors import UserError
+from winnow.rates import rate_text
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -53,14 +53,13 @@ def whole(option: str, least: int) -> Callable[[str], int]:
 
 
 def rate(text: str) -> str:
-    """A learning rate, kept as it was typed (it is a label, too), or best."""
+    """A learning rate in its one spelling, as config has it, or best."""
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal(0)
-    if text != "best" and not (value.is_finite() and 0 < float(value) < math.inf):
-        raise UserError(f"--learning-rate is {text!r}; it must be a number > 0, or best (with --best FILE).")
-    return text
+        return text if text == "best" else rate_text(text)
+    except UserError:
+        raise UserError(
+            f"--learning-rate is {text!r}; it must be a number from 1e-12 to 1e12, or best (with --best FILE)."
+        ) from None
 
 
 def seeds(text: str) -> list[int]:
@@ -97,7 +96,7 @@ def mapping(option: str) -> Callable[[str], dict[str, Any]]:
     def read(text: str) -> dict[str, Any]:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise UserError(f"{option} is {text!r}; it must be a JSON object, for example '{{\"name\": 1}}'.")

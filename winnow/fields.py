@@ -10,7 +10,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, get_args
@@ -21,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from winnow import options, plugins
 from winnow.duration import Duration
 from winnow.errors import UserError
+from winnow.rates import rate_text
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Folders beside or below which names stand; the last line: results of presets (results/quick holds no study `quick`).
@@ -34,19 +34,6 @@ DEVICE = r"^(cpu|cuda(:\d+)?|mps|xpu|auto)$"
 def fail(message: str, path: str = "") -> PydanticCustomError:
     """The error of a validator; `path` leads on from the key that is validated."""
     return PydanticCustomError("winnow", "{message}", {"path": path, "message": message})
-
-
-def rate_text(value: object) -> str:
-    """A learning rate in its one spelling: 2.2e-2, "0.0220" and 0.022 are all "0.022". UserError unless above 0."""
-    try:
-        number = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or number <= 0:
-        raise UserError(f"A learning rate must be a number above 0, not {value!r}.")
-    if not Decimal("1e-12") <= number <= Decimal("1e12"):  # its one spelling is part of a folder's name
-        raise UserError(f"A learning rate must lie between 1e-12 and 1e12, unlike {value!r}.")
-    return format(number.normalize(), "f")
 
 
 def _user(function: Any) -> Any:
