@@ -37,6 +37,16 @@ def kept_count(density: float, total: int) -> int:
     return math.floor(density * total * (1 + 1e-12) + 0.5)
 
 
+def check_kept(density: float, sizes: Mapping[str, int], scope: str) -> None:
+    """UserError if a density keeps not one weight of the prunable tensors (`sizes`: weights by name)."""
+    total = max(sizes.values()) if scope == "layerwise" else sum(sizes.values())
+    if kept_count(density, total) == 0:
+        where = "in any of the prunable tensors" if scope == "layerwise" else f"of the {total} prunable ones"
+        raise UserError(
+            f"A density of {density} keeps no weight {where}. The smallest density that keeps one is {0.5 / total}."
+        )
+
+
 def select(
     scores: Arrays, density: float | Mapping[str, float], scope: str = "global", previous: Arrays | None = None
 ) -> Masks:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from winnow import io, lottery, masks, provenance, stored_run
@@ -25,24 +27,27 @@ def train_dense(spec: TrainSpec, place: Place) -> None:
     stored_run.run(job, setting, place, spec.json(), {"init": init}, plug_ins=[], inputs={})
 
 
+def check_rounds(specs: Sequence[RoundSpec], place: Place, dense: Path | None) -> None:
+    """UserError for what is wrong with the rounds of a recipe, or with their dense run where that is there already."""
+    first = specs[0]
+    setting = Setting.of(first.training, place.data)
+    _prunable(setting, first.prunable, min(spec.density for spec in specs), first.recipe.scope)
+    if dense is not None:
+        _read_states(dense, dense, setting)
+
+
 def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> None:
     """One prune - restart - train step after the run in `previous`, of the dense run in `dense`; adds mask.safetensors.
 
-    UserError if the runs were trained with other seeds.
+    UserError if the runs were trained with other seeds or another model.
     """
     setting = Setting.of(spec.training, place.data)
-    recipe, inputs = spec.recipe, {}
-    found: dict[str, Arrays] = {}
-    for name, path in {
-        "initial": dense / "init.safetensors",
-        "rewind": dense / "rewind.safetensors",
-        "trained": previous / "final.safetensors",
-    }.items():
-        found[name], inputs[name] = _read(path, spec.training.seeds)
+    recipe = spec.recipe
+    names = _prunable(setting, spec.prunable, spec.density, recipe.scope)
+    found, inputs = _read_states(dense, previous, setting)
     before = None
     if spec.round > 1:
-        before, inputs["mask"] = _read(previous / "mask.safetensors", spec.training.seeds)
-    names = setting.prunable(spec.prunable)
+        before, inputs["mask"] = _read(previous / "mask.safetensors", setting, names)
     context = lottery.Context(
         found["trained"], found["initial"], found["rewind"], before, setting.streams(spec.round), names
     )
@@ -65,7 +70,8 @@ def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> N
 def prune_in_run(spec: InRunSpec, place: Place) -> None:
     """One run from initialisation that is pruned on the way; the mask written is the last one."""
     setting = Setting.of(spec.training, place.data)
-    names, init = setting.prunable(spec.prunable), setting.initialise("init")
+    names = _prunable(setting, spec.prunable, min(spec.in_run.densities), spec.scope)
+    init = setting.initialise("init")
 
     def pruning(index: int, at: str, density: float) -> InRunPruning:
         def prune(weights: Arrays, rewind: Arrays, before: Arrays | None) -> tuple[Arrays, Arrays]:
@@ -90,8 +96,40 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
 
 
-def _read(path: Path, seeds: list[int]) -> tuple[Arrays, str]:
+def _prunable(setting: Setting, patterns: list[str], density: float, scope: str) -> list[str]:
+    """The prunable tensors; UserError if a pattern matches none, or the density keeps nothing of them."""
+    names = setting.prunable(patterns)
+    masks.check_kept(density, {name: math.prod(setting.model.shapes[name]) for name in names}, scope)
+    return names
+
+
+def _read_states(dense: Path, previous: Path, setting: Setting) -> tuple[dict[str, Arrays], dict[str, str]]:
+    """({state: weights}, {state: checksum}) that a round starts from."""
+    found: dict[str, Arrays] = {}
+    inputs: dict[str, str] = {}
+    for name, path in {
+        "initial": dense / "init.safetensors",
+        "rewind": dense / "rewind.safetensors",
+        "trained": previous / "final.safetensors",
+    }.items():
+        found[name], inputs[name] = _read(path, setting, list(setting.model.shapes))
+    return found, inputs
+
+
+def _read(path: Path, setting: Setting, names: list[str]) -> tuple[Arrays, str]:
+    """(tensors, checksum) of a file of an earlier run; UserError unless it has the job's seeds and model."""
     arrays, metadata = io.read_tensors(path)
+    seeds, model = setting.spec.seeds, setting.spec.model
     if metadata.get("seeds") != provenance.canonical(seeds):
         raise UserError(f"{path} holds the seeds {metadata.get('seeds')}, but the job is for {seeds}.")
+    found = {name: value.shape[1:] for name, value in arrays.items()}
+    expected = {name: tuple(setting.model.shapes[name]) for name in names}
+    for name in {**expected, **found}:
+        if found.get(name) != expected.get(name):
+            has, needs = (f"of shape {shapes[name]}" if name in shapes else "missing" for shapes in (found, expected))
+            raise UserError(
+                f"{path} is of a run with another model or other prunable tensors: there {name} is {has}, but in this "
+                f"job with the model {provenance.canonical(model)} it is {needs}. Give the same options as for that "
+                "run, or name another."
+            )
     return arrays, metadata["sha256"]

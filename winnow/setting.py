@@ -44,6 +44,11 @@ class Setting:
             train, validation = datasets.holdout(count, spec.validation)
         else:
             raise UserError(f"train_on: {spec.train_on!r} is not valid; valid are 'holdout' and 'all'.")
+        if spec.batch_size > len(train):
+            raise UserError(
+                f"batch_size: {spec.batch_size} is more than the {len(train)} images to train on; valid is 1 to "
+                f"{len(train)}."
+            )
         setting = cls(spec, data, model, train, validation)
         if not setting.iterations(spec.rewind) < setting.total:
             raise UserError(f"rewind: {spec.rewind} is at or after the end of training (length: {spec.length}).")

@@ -9,7 +9,8 @@ import dataclasses
 from pathlib import Path
 
 from winnow import cli, provenance, training_options
-from winnow.runs import prune_round, train_dense
+from winnow.errors import UserError
+from winnow.runs import check_rounds, prune_round, train_dense
 from winnow.setting import resolve
 from winnow.spec import RoundSpec
 
@@ -23,18 +24,23 @@ def main() -> None:
     args = parser.parse_args()
     values, place = provenance.start(args), training_options.place(args)
     if values:
+        if args.dense is None or args.previous is None:
+            raise UserError("--spec is of one round, which needs --dense DIR and --previous DIR, too.")
         spec = RoundSpec.read(values)
         prune_round(spec.with_training(resolve(spec.training, args.best)), place, args.dense, args.previous)
         names = ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json")
         provenance.finish(args, [place.out / name for name in names])
         return
+    specs = [RoundSpec.read(values) for values in training_options.round_specs(args)]
+    specs = [spec.with_training(resolve(spec.training, args.best)) for spec in specs]
+    if args.dense is not None and not args.dense.is_dir():
+        raise UserError(f"--dense {args.dense} is no folder.")
+    check_rounds(specs, place, args.dense)
     dense = args.dense or args.out / "dense"
+    if args.dense is None:
+        train_dense(specs[0].training, dataclasses.replace(place, out=dense))
     previous = dense
-    for index, values in enumerate(training_options.round_specs(args), start=1):
-        spec = RoundSpec.read(values)
-        spec = spec.with_training(resolve(spec.training, args.best))
-        if index == 1 and args.dense is None:
-            train_dense(spec.training, dataclasses.replace(place, out=dense))
+    for index, spec in enumerate(specs, start=1):
         out = args.out / f"round{index}"
         print(f"round {index}: density {spec.density:.4f} -> {out}", flush=True)
         prune_round(spec, dataclasses.replace(place, out=out), dense, previous)
