@@ -390,7 +390,22 @@ def test_no_images_left_to_train_on() -> None:
     ):
         config.validate(raw)
     raw[S]["validation"] = count - 1
+    raw[S]["training"]["batch_size"] = 1
     config.validate(raw)
+
+
+def test_a_batch_has_no_more_images_than_there_are_to_train_on() -> None:
+    raw = changed(f"{S}.dataset", "digits")
+    raw[S].update(validation=300, training={**raw[S]["training"], "batch_size": 1200})
+    config.validate(raw)
+    raw[S]["training"]["batch_size"] = 1201  # too many for the sweep, which holds images out
+    message = r"gd_vs_eg\.training\.batch_size: 1201 is not valid; arm \w+ trains on 1200 images of digits .* 1 to 1200"
+    with pytest.raises(UserError, match=message):
+        config.validate(raw)
+    raw[S]["training"]["batch_size"] = 100
+    raw[S]["arms"]["eg"]["training"] = {"batch_size": 1600}
+    with pytest.raises(UserError, match=r"gd_vs_eg\.arms\.eg\.training\.batch_size: 1600 is not valid"):
+        config.validate(raw)
 
 
 def test_best_needs_rates() -> None:

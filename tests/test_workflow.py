@@ -119,7 +119,7 @@ CONFIG: dict[str, Any] = {
         "dataset": "toy",
         "validation": 10,
         "model": {"name": "net"},
-        "training": {"length": "4ep", "rewind": "1ep", "schedule": {"name": "constant"}},
+        "training": {"length": "4ep", "rewind": "1ep", "batch_size": 10, "schedule": {"name": "constant"}},
         "arms": {
             "gd": {"optimizer": {"name": "gd", "momentum": 0.9}, "rates": [0.1, 0.2], "pruning_rate": 0.2},
             "eg": {"optimizer": {"name": "eg"}, "rates": [0.5], "pruning_rate": 0.5},

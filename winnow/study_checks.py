@@ -1,4 +1,4 @@
-"""What has to fit together in a study, arm by arm: moments within the length of training, patterns and tensors.
+"""What has to fit together in a study, arm by arm: images and batches, moments within training, patterns and tensors.
 
 Iterations per epoch follow from the data set's constant TRAIN, so that durations in either unit compare before any job
 starts. The one complete check of config; the programs, which may be started by hand and know the data themselves, have
@@ -31,13 +31,22 @@ def check_arm(study: Study, name: str, training: Training) -> None:
             f"Valid is 1 to {count - 1}.",
         )
 
+    def images(train_on: str) -> int | None:
+        return None if not isinstance(count, int) else count - validation if train_on == "holdout" else count
+
     def per_epoch(train_on: str) -> int | None:
-        if not isinstance(count, int):
-            return None
-        return -(-(count - validation if train_on == "holdout" else count) // training.batch_size)
+        trained = images(train_on)
+        return None if trained is None else -(-trained // training.batch_size)
 
     length, rewind = Duration.parse(training.length), Duration.parse(training.rewind)
     for train_on in dict.fromkeys([study.dense.train_on, *([study.sweep.train_on] if arm.rates else [])]):
+        trained = images(train_on)
+        if trained is not None and training.batch_size > trained:
+            raise WrongValueError(
+                f"arms.{name}.training.batch_size" if "batch_size" in arm.training else "training.batch_size",
+                f"{training.batch_size} is not valid; arm {name} trains on {trained} images of {dataset} "
+                f"(train_on: {train_on}). Valid is 1 to {trained}.",
+            )
         if _below(_lead(rewind, length, per_epoch(train_on)), 1):
             given = "rewind" in arm.training or ("length" in arm.training and study.training.rewind == training.rewind)
             raise WrongValueError(
