@@ -30,6 +30,12 @@ def names(kind: str) -> list[str]:
     return [name for name in plugins.names("measures") if plugins.constant("measures", name, constant)]
 
 
+def _texts(key: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UserError(f'{key} is {value!r}: valid is a list of names, such as ["a", "b"].')
+    return value
+
+
 @dataclass(frozen=True)
 class Measures:
     """The plug-ins to apply and the number of null draws."""
@@ -44,10 +50,11 @@ class Measures:
         chosen = {}
         for kind in ("graph", "weights"):
             valid = names(kind)
-            for name in spec.get(kind, valid):
+            asked = _texts(f"measures.{kind}", spec.get(kind, valid))
+            for name in asked:
                 if name not in valid:
                     raise UserError(f"measures.{kind}: {name!r} is no {kind} measure. Valid names: {', '.join(valid)}.")
-            chosen[kind] = tuple(plugins.load("measures", name) for name in spec.get(kind, valid))
+            chosen[kind] = tuple(plugins.load("measures", name) for name in asked)
         draws = spec.get("nulls", 20)
         if not isinstance(draws, int) or draws < 0:
             raise UserError(f"measures.nulls is {draws!r}: valid is a number of draws, 0 or more (20 is the default).")
@@ -88,7 +95,7 @@ def measure_run(
     if (folder / "mask.safetensors").is_file():
         is_round, networks = True, read_round(folder, dense, previous, spec.get("criterion"))
     else:
-        is_round, networks = False, read_dense(folder, spec.get("prunable", ["*"]))
+        is_round, networks = False, read_dense(folder, _texts("prunable", spec.get("prunable", ["*"])))
     measures = Measures.of(spec if is_round else {**spec, "graph": []})
     return write(measure_networks(networks, measures, is_round), out)
 

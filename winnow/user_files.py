@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from winnow import io
 from winnow.errors import UserError
 from winnow.networks import Array, Network, matches, seeds_of
@@ -21,7 +23,7 @@ def _read_file(path: Path) -> tuple[dict[str, Array], int | None]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise UserError(f"{path} does not exist.")
+        raise UserError(f"{path} is no file, but a folder." if path.is_dir() else f"{path} does not exist.")
     lanes: int | None = None
     try:
         if path.suffix == ".safetensors":
@@ -35,14 +37,13 @@ def _read_file(path: Path) -> tuple[dict[str, Array], int | None]:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} cannot be read ({what}). Valid: safetensors, or a PyTorch state dict.") from error
+    except Exception as error:  # pickle.UnpicklingError and whatever else, KeyError say, a foreign file makes it raise
         raise UserError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}). Valid: safetensors, or a PyTorch state dict."
-        ) from error
-    except Exception as error:  # pickle.UnpicklingError and whatever else a foreign file makes it raise
-        raise UserError(
-            f"{path} is no plain state dict: torch.load(weights_only=True) refuses it. "
-            "Save `model.state_dict()`, not the model."
+            f"{path} is no plain state dict: torch.load(weights_only=True) refuses it. Valid: safetensors, or a "
+            "PyTorch state dict (save `model.state_dict()`, not the model)."
         ) from error
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(tensors, Mapping) and isinstance(tensors.get(wrapper), Mapping):
@@ -71,6 +72,21 @@ def _joined(tensors: dict[str, Array]) -> dict[str, Array]:
     return result
 
 
+def _check(path: Path, name: str, matrix: Array) -> None:
+    """UserError for a matrix of which no measure would mean anything."""
+    what = ""
+    if matrix.size == 0:
+        what = f"is empty (its shape is {matrix.shape})"
+    elif np.iscomplexobj(matrix):
+        what = "is complex"
+    elif not np.isfinite(matrix).all():
+        what = "has a NaN or an infinity"
+    if what:
+        raise UserError(
+            f"{path}: the matrix {name} {what}. Valid are finite real numbers; --pattern can leave a matrix out."
+        )
+
+
 def read(paths: Sequence[Path], patterns: Sequence[str], bare: bool) -> list[Network]:
     """The networks in the user's files, numbered from 0 in the files' order (`seed`).
 
@@ -90,5 +106,7 @@ def read(paths: Sequence[Path], patterns: Sequence[str], bare: bool) -> list[Net
                     f"{path}: no matrix matches the pattern {', '.join(patterns)}. "
                     f"Its matrices: {', '.join(one) or 'none'}."
                 )
+            for name in masks:
+                _check(path, name, one[name])
             networks.append(Network(len(networks), masks, {} if bare else {"final": one}))
     return networks
