@@ -11,7 +11,7 @@ from synthetic_tables import metrics, run
 
 from winnow import io
 from winnow.errors import UserError
-from winnow.selection import score, select
+from winnow.selection import read, score, select
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,6 +78,34 @@ def test_when_every_rate_diverged_nothing_is_selected_but_the_sweep_is_told():
         ("0.5", True),
         ("0.7", True),
     ]
+
+
+CANDIDATE = {"lr": "0.7", "folders": ["x"]}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"last": 0, "candidates": [CANDIDATE]},
+        {"last": "3", "candidates": [CANDIDATE]},
+        {"last": 3, "candidates": []},
+        {"last": 3, "candidates": 3},
+        {"last": 3, "candidates": ["x"]},
+        {"last": 3, "candidates": [CANDIDATE, CANDIDATE]},
+        {"last": 3, "candidates": [{"lr": "0.7", "folders": []}]},
+        {"last": 3, "candidates": [{"lr": "0.7", "folders": "x"}]},
+    ],
+)
+def test_a_spec_that_says_nothing_to_choose_from(spec):
+    with pytest.raises(UserError, match="--spec must say what to choose from"):
+        read(spec)
+
+
+def test_a_spec():
+    assert read({"last": 3, "candidates": [CANDIDATE]}) == (3, {"0.7": ["x"]})
+    with pytest.raises(UserError, match="number above 0, not 'fast'"):
+        read({"last": 3, "candidates": [{**CANDIDATE, "lr": "fast"}]})
 
 
 def test_program(tmp_path):

@@ -13,9 +13,31 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from winnow.errors import UserError
+from winnow.rates import rate_text
 
 if TYPE_CHECKING:
     import pandas
+
+
+def read(spec: Mapping[str, Any]) -> tuple[int, dict[str, list[str]]]:
+    """(evaluations to average, {rate: folders of its runs}) of a spec; UserError unless it says what to choose from."""
+    last, candidates = spec.get("last"), spec.get("candidates")
+    found: dict[str, list[str]] = {}
+    right = isinstance(last, int) and last > 0 and isinstance(candidates, list) and len(candidates) > 0
+    for entry in candidates if right else ():
+        folders = entry.get("folders") if isinstance(entry, dict) and "lr" in entry else None
+        if not isinstance(folders, list) or not folders or not all(isinstance(folder, str) for folder in folders):
+            right = False
+            break
+        rate_text(entry["lr"])
+        found[str(entry["lr"])] = folders
+    if not right or len(found) < len(candidates):
+        raise UserError(
+            '--spec must say what to choose from: {"last": 3, "candidates": [{"lr": "0.7", "folders": ["DIR"]}]}, or '
+            "@FILE with that in it. `last` is a whole number of at least 1. There is at least one candidate, each has "
+            "another rate and at least one folder: that of a dense run with validation images."
+        )
+    return last, found
 
 
 def diverged_step(lane: pandas.DataFrame) -> int | None:
