@@ -15,6 +15,8 @@ from winnow.errors import UserError
 
 # What a user can put right about a disk; EDQUOT: the user's share of it is used up.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+# A file stands where a folder is needed, or the other way round.
+IN_THE_WAY = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
 
 def use_this_python(root: str | Path) -> None:
@@ -38,6 +40,11 @@ def run(main: Callable[[], None]) -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
+        if error.errno in IN_THE_WAY:
+            _stop(
+                f"{error.filename or 'A file'} could not be opened or written: {error.strerror}. A file stands where a "
+                "folder is needed, or a folder where a file is: name another place."
+            )
         if error.errno not in DISK:
             raise
         _stop(

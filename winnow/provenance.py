@@ -175,9 +175,12 @@ def _write_record(ledger: Path, record: Mapping[str, Any]) -> None:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
+        value = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except (OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("not a JSON object, such as '{\"key\": 1}'")
+    return value
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

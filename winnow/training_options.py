@@ -7,6 +7,7 @@ checked by `winnow.options`, as those in config are.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -116,16 +117,29 @@ def add_in_run(made: argparse.ArgumentParser) -> None:
 
 def place(args: argparse.Namespace) -> Place:
     """Where the job reads and writes."""
-    dataset = args.spec.get("training", args.spec).get("dataset", args.dataset)
+    training = args.spec.get("training", args.spec)
+    dataset = training.get("dataset", args.dataset) if isinstance(training, dict) else None
+    if not isinstance(dataset, str):
+        raise UserError(f"--spec: training is {training!r}; it must be a JSON object in which 'dataset' is a name.")
     data = args.data or Path("results/data") / dataset
     return Place(data, args.out, args.store or args.out / ".store", int(args.store_gb * 1e9))
 
 
-def _checked(option: str, kind: str, entry: dict[str, Any]) -> dict[str, Any]:
+def _checked(option: str, kind: str, entry: dict[str, Any], own: Iterable[str] = ()) -> dict[str, Any]:
+    """The entry, checked. `own`: the plug-in's options among it that the user gave by an option of their own."""
     try:
         return options.check(kind, entry)
     except UserError as error:
+        path = getattr(error, "path", "")
+        option = f"--{path.replace('_', '-')}" if path in own else option
         raise UserError(f"{option}: {error}") from None
+
+
+def _named(option: str, name_option: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of the plug-in `name`, with its name; UserError if they name another."""
+    if given.get("name", name) != name:
+        raise UserError(f"{option} has the name {given['name']!r}, but {name_option} is {name!r}: give the name there.")
+    return {**given, "name": name}
 
 
 def train_spec(args: argparse.Namespace) -> dict[str, Any]:
@@ -136,14 +150,17 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
             "gd and 0.7 for eg are those of the study (config.yaml)."
         )
     known = options.parameters("optimizers", args.optimizer)
-    optimizer: dict[str, Any] = {"name": args.optimizer}
-    for option, default in (("momentum", 0.9), ("weight_decay", 1e-6)):
-        if (given := getattr(args, option)) is not None or option in known:
-            optimizer[option] = default if given is None else given
+    defaults = {"momentum": 0.9, "weight_decay": 1e-6}
+    own = {option: getattr(args, option) for option in defaults if getattr(args, option) is not None}
+    defaults = {option: value for option, value in defaults.items() if option in known}
+    model = _named("--model-options", "--model", args.model, args.model_options)
+    further = _named("--optimizer-options", "--optimizer", args.optimizer, args.optimizer_options)
     return {
         "dataset": args.dataset, "validation": args.validation, "train_on": "holdout" if args.validation else "all",
-        "model": _checked("--model-options", "models", {**args.model_options, "name": args.model}),
-        "optimizer": _checked("--optimizer-options", "optimizers", {**optimizer, **args.optimizer_options}),
+        "model": _checked("--model-options", "models", model),
+        "optimizer": _checked(
+            "--optimizer-options", "optimizers", {**defaults, **own, **further}, own.keys() - further.keys()
+        ),
         "lr": args.learning_rate, "schedule": _checked("--schedule", "schedules", args.schedule),
         "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "batch_size": args.batch_size,
         "clip": args.clip, "precision": args.precision, "seeds": args.seeds, "device": args.device,
