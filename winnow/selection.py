@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def read(spec: Mapping[str, Any]) -> tuple[int, dict[str, list[str]]]:
     """(evaluations to average, {rate: folders of its runs}) of a spec; UserError unless it says what to choose from."""
-    last, candidates = spec.get("last"), spec.get("candidates")
+    last: Any = spec.get("last")
+    candidates: Any = spec.get("candidates")
     found: dict[str, list[str]] = {}
     right = isinstance(last, int) and last > 0 and isinstance(candidates, list) and len(candidates) > 0
     for entry in candidates if right else ():
