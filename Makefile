@@ -23,7 +23,7 @@ env: $(STAMP) ## make the virtual environment .venv from pyproject.toml and envs
 
 demo: $(STAMP) ## the whole workflow on all of Fashion-MNIST with few epochs (presets/quick.yaml), into results/quick/
 	@$(BIN)/snakemake --cores $(CORES) $(QUICK)
-	@printf '\nFigures (PNG; other formats beside them):\n'; ls -1 results/quick/*/figures/*.png
+	@printf '\nFigures:\n'; ls -1 results/quick/*/figures/*.png
 	@printf '\nTables:\n'; ls -1 results/quick/*/tables/*.csv
 
 test: $(STAMP) ## all tests
