@@ -7,6 +7,7 @@ from model_checks import BATCH, CPU, LANES, assert_close, batch, by_autograd, by
 from torch.nn import functional
 
 from winnow import plugins
+from winnow.errors import UserError
 from winnow.seeds import stream
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -14,7 +15,12 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 @pytest.fixture(params=plugins.names("models"))
 def model(request):
-    return plugins.load_class("models", request.param)()
+    """For small images of two channels, which keep the suite fast; for its own where those are too small."""
+    make = plugins.load_class("models", request.param)
+    try:
+        return make(shape=(2, 8, 8))
+    except UserError:
+        return make()
 
 
 def test_declarations(model):
@@ -115,16 +121,24 @@ def test_evaluation_equals_the_plain_path(model, size):
 
 
 def test_bf16_points_the_same_way(model):
-    parameters, data = stacked(model, dtype=torch.float32), batch(model, size=32, dtype=torch.float32)
-    losses, gradients = by_hand(model.workspace(LANES, 32, CPU, torch.bfloat16), parameters, *data)
-    expected_losses, expected = by_autograd(model, parameters, *data)
+    """Where the network has kinks (rectified units, max-pools), rounding moves some inputs across them: there the plain
+    path in bf16 says how far a gradient may turn."""
+    parameters, (inputs, labels) = stacked(model, dtype=torch.float32), batch(model, size=32, dtype=torch.float32)
+    losses, gradients = by_hand(model.workspace(LANES, 32, CPU, torch.bfloat16), parameters, inputs, labels)
+    expected_losses, expected = by_autograd(model, parameters, inputs, labels)
+    rounded = {name: value.bfloat16() for name, value in parameters.items()}
+    _, plain = by_autograd(model, rounded, inputs.bfloat16(), labels)
     assert losses.dtype == torch.float32
     assert_close(losses, expected_losses, 1e-2)
-    for name in model.shapes:
+    for name, exact in expected.items():
         assert gradients[name].dtype == torch.float32
-        cosine = functional.cosine_similarity(gradients[name].flatten(1), expected[name].flatten(1))
-        assert cosine.min() > 0.999, name
-        assert_close(gradients[name], expected[name], 0.05)
+        turn, usual_turn = (
+            1 - functional.cosine_similarity(found[name].float().flatten(1), exact.flatten(1)).min()
+            for found in (gradients, plain)
+        )
+        assert turn < max(0.001, 1.5 * usual_turn), name
+        usual = (plain[name].float() - exact).norm() / exact.norm()
+        assert_close(gradients[name], exact, max(0.05, 1.5 * usual))
 
 
 def test_calls_out_of_order(model):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from optimizer_checks import fitting
 from plugins_for_tests import AveragedGD, ClosureLBFGS
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,6 +25,7 @@ from winnow.seeds import stream
 
 NAMES = plugins.names("optimizers")
 EVERY = pytest.mark.parametrize("name", NAMES)
+WITH_MOMENTUM = [name for name in NAMES if "momentum" in options.parameters("optimizers", name)]
 COMBINATIONS = [
     {"momentum": m, "dampening": damp, "nesterov": nesterov, "weight_decay": wd}
     for m, damp, nesterov, wd in itertools.product((0.0, 0.9), (0.0, 0.3), (False, True), (0.0, 0.02))
@@ -66,7 +68,13 @@ def sign(x: float) -> float:
     return float(x > 0) - float(x < 0)
 
 
-PULL = {"gd": lambda w: w, "gd_signed": lambda w: w, "eg": sign, "eg_unsigned": lambda w: abs(sign(w))}
+PULL = {
+    "gd": lambda w: w,
+    "sgd": lambda w: w,
+    "gd_signed": lambda w: w,
+    "eg": sign,
+    "eg_unsigned": lambda w: abs(sign(w)),
+}
 
 
 def move(name: str, w: float, d: float, lr: float) -> float:
@@ -93,7 +101,7 @@ def slow(name: str, start: np.ndarray, grads: list[np.ndarray], lr: float, optio
     return trace
 
 
-@EVERY
+@pytest.mark.parametrize("name", WITH_MOMENTUM)
 @pytest.mark.parametrize("option", COMBINATIONS, ids=str)
 def test_follows_its_formula(name: str, option: dict[str, Any]) -> None:
     parameter = weights(3, 5, dtype=torch.float64)
@@ -125,7 +133,7 @@ def test_contract_attributes(name: str) -> None:
     assert isinstance(optimizer.capturable, bool)
     assert optimizer.needs <= {"closure", "problem", "layers", "fixed_batches"}
     assert optimizer.evaluation_parameters() is None
-    config = {"name": name, "momentum": 0.9, "dampening": 0, "nesterov": False, "weight_decay": "1e-6"}
+    config = {"name": name, **fitting(name, momentum=0.9, dampening=0, nesterov=False, weight_decay="1e-6")}
     assert options.check("optimizers", config)["weight_decay"] == 1e-6  # config finds the options in the source
 
 
@@ -139,7 +147,7 @@ def test_ordinary_use(name: str) -> None:
         model.bias.fill_(0.3)
     inputs = torch.rand(40, 6, generator=generator)
     targets = inputs @ torch.linspace(0.6, 0.1, 6).reshape(6, 1) + 0.1
-    optimizer = make(name, model.parameters(), 0.2, momentum=0.5, weight_decay=1e-6)
+    optimizer = make(name, model.parameters(), 0.2, **fitting(name, momentum=0.5, weight_decay=1e-6))
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 10, 0.9)
 
     def closure() -> Tensor:
@@ -163,7 +171,7 @@ def test_ordinary_use(name: str) -> None:
 @EVERY
 def test_lanes_together_are_lanes_alone(name: str) -> None:
     rates, grads = [0.1, 0.02, 0.3], gradients(3, 9, 11, steps=20)
-    option = {**USUAL, "nesterov": True}
+    option = fitting(name, **USUAL, nesterov=True)
     together = weights(3, 9, 11)
     alone = [torch.nn.Parameter(lane.detach().clone()) for lane in together]
     swapped = torch.nn.Parameter(together.detach()[[2, 1, 0]].clone())
@@ -179,7 +187,7 @@ def test_lanes_together_are_lanes_alone(name: str) -> None:
 @EVERY
 def test_rates_may_be_written_into(name: str) -> None:
     """A schedule replaces group["lr"] or writes into it: the next step moves at the new rate."""
-    rate, option = torch.tensor([0.1, 0.1]), {"momentum": 0.5}
+    rate, option = torch.tensor([0.1, 0.1]), fitting(name, momentum=0.5)
     first, second, grads = weights(2, 4), weights(2, 4), gradients(2, 4, steps=2)
     written, replaced = make(name, [first], rate, **option), make(name, [second], 0.1, **option)
     run(written, first, grads[:1])
@@ -198,14 +206,8 @@ def test_rates_may_be_written_into(name: str) -> None:
         ("lr", "0.1", ">= 0"),
         ("lr", torch.tensor([0.1, -0.1]), ">= 0"),
         ("lr", torch.tensor([0.1, 0.1, 0.1]), "leading axis of 3"),
-        ("momentum", 1.0, r"\[0, 1\)"),
-        ("momentum", -0.1, r"\[0, 1\)"),
-        ("momentum", True, r"\[0, 1\)"),
-        ("dampening", 1.5, r"\[0, 1\]"),
         ("weight_decay", -1e-6, ">= 0"),
         ("weight_decay", float("inf"), ">= 0"),
-        ("nesterov", 1, "true or false"),
-        ("nesterov", True, "momentum > 0"),
     ],
 )
 def test_wrong_options(name: str, option: str, value: Any, valid: str) -> None:
@@ -213,13 +215,34 @@ def test_wrong_options(name: str, option: str, value: Any, valid: str) -> None:
         make(name, [weights(2, 2)], **{"lr": 0.1, option: value})
 
 
-@EVERY
-def test_nesterov_refuses_dampening_and_a_bad_group_is_not_added(name: str) -> None:
+@pytest.mark.parametrize("name", WITH_MOMENTUM)
+@pytest.mark.parametrize(
+    ("option", "value", "valid"),
+    [
+        ("momentum", 1.0, r"\[0, 1\)"),
+        ("momentum", -0.1, r"\[0, 1\)"),
+        ("momentum", True, r"\[0, 1\)"),
+        ("dampening", 1.5, r"\[0, 1\]"),
+        ("nesterov", 1, "true or false"),
+        ("nesterov", True, "momentum > 0"),
+    ],
+)
+def test_wrong_momentum(name: str, option: str, value: Any, valid: str) -> None:
+    with pytest.raises(UserError, match=f"'{option}'.*{valid}"):
+        make(name, [weights(2, 2)], **{"lr": 0.1, option: value})
+
+
+@pytest.mark.parametrize("name", WITH_MOMENTUM)
+def test_nesterov_refuses_dampening(name: str) -> None:
     with pytest.raises(UserError, match=r"'nesterov'.*dampening 0"):
         make(name, [weights(2)], 0.1, momentum=0.9, dampening=0.1, nesterov=True)
+
+
+@EVERY
+def test_a_bad_group_is_not_added(name: str) -> None:
     optimizer = make(name, [weights(2)], 0.1)
-    with pytest.raises(UserError, match="'momentum' is 2"):
-        optimizer.add_param_group({"params": [weights(3)], "momentum": 2})
+    with pytest.raises(UserError, match="'weight_decay' is -2"):
+        optimizer.add_param_group({"params": [weights(3)], "weight_decay": -2})
     assert len(optimizer.param_groups) == 1
 
 
@@ -239,7 +262,7 @@ def through_json(tree: Any) -> Any:
 def test_state_dict_round_trip(name: str, lanes: bool) -> None:
     lr = torch.tensor([0.1, 0.2]) if lanes else 0.1
     parameter, grads = weights(2, 6), gradients(2, 6, steps=10)
-    optimizer = make(name, [parameter], lr, **USUAL)
+    optimizer = make(name, [parameter], lr, **fitting(name, **USUAL))
     run(optimizer, parameter, grads[:5])
     saved, value = through_json(optimizer.state_dict()), parameter.detach().clone()
     expected = run(optimizer, parameter, grads[5:])
@@ -253,7 +276,7 @@ def test_state_dict_round_trip(name: str, lanes: bool) -> None:
 @EVERY
 def test_copies_step_as_the_original(name: str) -> None:
     parameter, grads = weights(4), gradients(4, steps=3)
-    optimizer = make(name, [parameter], 0.1, **USUAL)
+    optimizer = make(name, [parameter], 0.1, **fitting(name, **USUAL))
     run(optimizer, parameter, grads[:1])
     copied = copy.deepcopy(optimizer)
     assert copied.needs == optimizer.needs
@@ -267,11 +290,13 @@ def test_masked_zeros_stay_zero(name: str) -> None:
     parameter, rates = weights(2, 40), torch.tensor([0.5, 0.1])
     mask = torch.from_numpy(np.random.default_rng(3).random((2, 40)) < 0.5).float()
     parameter.data.mul_(mask)
-    optimizer = make(name, [parameter], rates, **USUAL)
+    optimizer = make(name, [parameter], rates, **fitting(name, **USUAL))
     for grad in gradients(2, 40, steps=20):
         parameter.grad = torch.as_tensor(grad, dtype=torch.float32) * mask
         optimizer.step()
-        held = [parameter, *(v for v in optimizer.state[parameter].values() if isinstance(v, Tensor))]
+        state = [value for value in optimizer.state[parameter].values() if isinstance(value, Tensor)]
+        held = [parameter, *(tensor for tensor in state if tensor.shape == parameter.shape)]
+        assert len(held) > 1
         for tensor in held:
             assert torch.all(tensor[mask == 0] == 0)
             assert torch.all(tensor[mask == 1] != 0)
@@ -280,7 +305,7 @@ def test_masked_zeros_stay_zero(name: str) -> None:
 @EVERY
 def test_gradients_are_left_alone(name: str) -> None:
     parameter, grad = weights(6), torch.randn(6, generator=torch.Generator().manual_seed(0))
-    optimizer = make(name, [parameter], 0.1, momentum=0.9, nesterov=True, weight_decay=0.1)
+    optimizer = make(name, [parameter], 0.1, **fitting(name, momentum=0.9, nesterov=True, weight_decay=0.1))
     for _ in range(3):
         parameter.grad = grad.clone()
         optimizer.step()
@@ -292,7 +317,7 @@ def test_gradients_are_left_alone(name: str) -> None:
 def test_divergence_shows_in_the_weights_without_an_exception(name: str, bad: float) -> None:
     """40 elements, so that vectorised code and its remainder are both met; other lanes are untouched."""
     parameter = torch.nn.Parameter(torch.tensor([[0.5, -0.5, 0.0, 0.25] * 10] * 2))
-    optimizer = make(name, [parameter], torch.tensor([10.0, 0.1]), momentum=0.9)
+    optimizer = make(name, [parameter], torch.tensor([10.0, 0.1]), **fitting(name, momentum=0.9))
     for _ in range(3):
         parameter.grad = torch.zeros(2, 40)
         parameter.grad[0] = bad
@@ -304,7 +329,7 @@ def test_divergence_shows_in_the_weights_without_an_exception(name: str, bad: fl
         if not math.isnan(bad):  # one of the two signs runs away
             grows = parameter[0, 1] if name == "eg" and bad > 0 else parameter[0, 0]
             assert torch.isinf(grows) == (name == "eg" or bad < 0)
-    if name == "gd" and not math.isfinite(bad):
+    if name in ("gd", "sgd") and not math.isfinite(bad):
         assert not torch.any(torch.isfinite(parameter[0]))
     assert torch.equal(parameter[1], torch.tensor([0.5, -0.5, 0.0, 0.25] * 10))
 
@@ -320,7 +345,7 @@ class NoHostReads(TorchDispatchMode):
 @EVERY
 def test_a_step_reads_nothing_back(name: str) -> None:
     parameter, grads = weights(2, 8), gradients(2, 8, steps=3)
-    optimizer = make(name, [parameter], torch.tensor([0.1, 0.2]), **USUAL)
+    optimizer = make(name, [parameter], torch.tensor([0.1, 0.2]), **fitting(name, **USUAL))
     if not optimizer.capturable:
         pytest.skip("not capturable")
     run(optimizer, parameter, grads[:1])
@@ -529,6 +554,79 @@ def test_split_without_a_draw_is_refused_at_the_first_step() -> None:
     bias.grad = torch.ones(2)
     with pytest.raises(UserError, match=r"'split'.*bind"):
         optimizer.step()
+
+
+# ---- adam ----------------------------------------------------------------------------------------------------------
+
+
+ADAMS = [
+    {},
+    {"weight_decay": 0.02},
+    {"beta1": 0.0, "beta2": 0.0, "eps": 1e-3},
+    {"beta1": 0.5, "beta2": 0.9, "eps": 1e-5, "weight_decay": 0.1},
+]
+
+
+def slow_adam(
+    start: np.ndarray,
+    grads: list[np.ndarray],
+    lr: float,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> list[np.ndarray]:
+    w, m, v, trace = start.astype(float), np.zeros(start.shape), np.zeros(start.shape), []
+    for t, grad in enumerate(grads, start=1):
+        u = grad + weight_decay * w
+        m = beta1 * m + (1 - beta1) * u
+        v = beta2 * v + (1 - beta2) * u**2
+        w = w - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+        trace.append(w)
+    return trace
+
+
+@pytest.mark.parametrize("option", ADAMS, ids=str)
+def test_adam_follows_its_formula(option: dict[str, Any]) -> None:
+    """Two lanes at their own rates, 33 elements each, so that vectorised code and its remainder are both met."""
+    parameter, rates, grads = weights(2, 3, 11, dtype=torch.float64), [0.1, 0.01], gradients(2, 3, 11, steps=8)
+    start = parameter.detach().numpy().copy()
+    trace = run(make("adam", [parameter], torch.tensor(rates, dtype=torch.float64), **option), parameter, grads)
+    for lane, rate in enumerate(rates):
+        expected = slow_adam(start[lane], [grad[lane] for grad in grads], rate, **option)
+        for actual, wanted in zip(trace, expected, strict=True):
+            close(actual[lane], wanted, 1e-12)
+
+
+@pytest.mark.parametrize("option", ADAMS, ids=str)
+def test_adam_is_torch_adam(option: dict[str, Any]) -> None:
+    mine, theirs, grads = weights(33, 65), weights(33, 65), gradients(33, 65, steps=8)
+    rest = dict(option)
+    betas = (rest.pop("beta1", 0.9), rest.pop("beta2", 0.999))
+    expected = run(torch.optim.Adam([theirs], lr=0.05, betas=betas, **rest, foreach=False), theirs, grads)
+    for actual, wanted in zip(run(make("adam", [mine], 0.05, **option), mine, grads), expected, strict=True):
+        close(actual, wanted, 1e-6)
+
+
+def test_adam_counts_the_steps_of_each_parameter() -> None:
+    """One that gets its first gradient later starts from its own step 1."""
+    early, late, alone = weights(4), weights(4, seed=2), weights(4, seed=2)
+    optimizer = make("adam", [early, late], 0.1)
+    grads = gradients(4, steps=5)
+    run(optimizer, early, grads[:3])
+    early.grad = None
+    assert torch.equal(run(optimizer, late, grads[3:])[-1], run(make("adam", [alone], 0.1), alone, grads[3:])[-1])
+
+
+@pytest.mark.parametrize(("option", "value"), [("beta1", 1.0), ("beta2", -0.1), ("eps", 0.0), ("eps", "1e-8")])
+def test_wrong_options_of_adam(option: str, value: Any) -> None:
+    with pytest.raises(UserError, match=f"'{option}' is {value!r}"):
+        make("adam", [weights(2)], 0.1, **{option: value})
+
+
+def test_sgd_is_gd() -> None:
+    assert issubclass(plugins.load_class("optimizers", "sgd"), GD)
 
 
 # ---- the two test plug-ins ----------------------------------------------------------------------------------------

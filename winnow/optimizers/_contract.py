@@ -29,7 +29,8 @@ class Problem(Protocol):
 
 
 class LaneOptimizer(torch.optim.Optimizer):
-    """Base of the plug-ins: a subclass writes `_update` (one parameter, in place) and `_check` (its own options).
+    """Base of the plug-ins: a subclass writes `_update` (one parameter, in place) or `_update_all`, and `_check` for
+    its own options.
 
     `lr` of a group is read anew at every step, so schedules may replace it or, under a captured CUDA graph, write into
     it (then it must be a tensor on the parameters' device). Nothing in `step` reads a value back to the host. State is
@@ -71,10 +72,14 @@ class LaneOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
+            self._update_all([parameter for parameter in group["params"] if parameter.grad is not None], group)
         return loss
+
+    def _update_all(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Update those parameters of a group that have a gradient: one by one, unless a subclass can do better."""
+        for parameter in parameters:
+            if parameter.grad is not None:
+                self._update(parameter, parameter.grad, group)
 
     def _update(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         raise NotImplementedError

@@ -1,0 +1,182 @@
+"""Iterations per second of LeNet-300-100 at batch 60 with Adam and a mask: winnow against the usual loop.
+
+The usual loop: a DataLoader over PIL images with torchvision's ToTensor and Normalize, one torch.nn network,
+torch.optim.Adam, the mask multiplied into the weights after each step, the loss read at each step. Ours is the training
+loop of every workflow job (winnow/train.py), whole: batches, masks, optimiser and bookkeeping. A second run evaluates
+10,000 test and 5,000 validation images every 100 iterations. Each turn measures all ways once, one after the other, so
+that a change in the machine's load meets them alike; the table has medians over turns.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from train_step import data
+
+from winnow import data as datasets
+from winnow import engine
+from winnow.models.lenet_300_100 import LeNet300100
+from winnow.seeds import stream
+from winnow.train import Job, Trainer
+from winnow.vision import torchvision
+
+BATCH, RATE, DENSITY, EVERY = 60, 1.2e-3, 0.5, 100
+WARM_UP, LARGEST_DIFFERENCE = 20, 1e-5
+WAYS = {"usual": "usual loop", "1": "winnow, one lane", "4": "winnow, per lane of 4", "bf16": "winnow bf16, one lane"}
+MODEL = LeNet300100()
+
+
+class Images(Dataset):
+    """What torchvision's MNIST classes do with an image."""
+
+    def __init__(self, held: datasets.Data) -> None:
+        torchvision()
+        from PIL import Image
+        from torchvision import transforms
+
+        self.images, self.labels = np.array(held.train_images[:, 0]), held.train_labels.tolist()
+        self.open = Image.fromarray
+        steps = [transforms.ToTensor(), transforms.Normalize((held.mean,), (held.std,))]
+        self.transform = transforms.Compose(steps)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return self.transform(self.open(self.images[i])), self.labels[i]
+
+
+def start(lanes: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Masked initial weights of the lanes, and the masks: random, half of each weight tensor."""
+    drawn = [MODEL.initialise(stream(seed, "init")) for seed in range(lanes)]
+    weights = {name: np.stack([lane[name] for lane in drawn]).astype(np.float32) for name in MODEL.shapes}
+    shapes = {name: value.shape for name, value in weights.items() if name.endswith(".weight")}
+    mask = {name: np.random.default_rng(0).random(shape) < DENSITY for name, shape in shapes.items()}
+    return {name: value * mask[name] if name in mask else value for name, value in weights.items()}, mask
+
+
+def network() -> tuple[torch.nn.Module, dict[Tensor, Tensor]]:
+    """The usual network with our first lane's weights, and its masks."""
+    layers = [torch.nn.Linear(784, 300), torch.nn.Linear(300, 100), torch.nn.Linear(100, 10)]
+    weights, mask = start(1)
+    parameters = [parameter for layer in layers for parameter in layer.parameters()]
+    for parameter, value in zip(parameters, weights.values(), strict=True):
+        parameter.data.copy_(torch.from_numpy(value[0]))
+    masks = {layer.weight: torch.from_numpy(m[0]).float() for layer, m in zip(layers, mask.values(), strict=True)}
+    first, second, third = layers
+    relu = torch.nn.ReLU()
+    return torch.nn.Sequential(torch.nn.Flatten(), first, relu, second, relu, third), masks
+
+
+def usual(images: Images, steps: int) -> float:
+    """Median seconds per iteration."""
+    engine.use_matmul_path("highest")  # PyTorch's default
+    model, masks = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    times = [time.perf_counter()]
+    for step, (inputs, labels) in enumerate(DataLoader(images, batch_size=BATCH, shuffle=True), start=1):
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(inputs), labels)
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for weight, mask in masks.items():
+                weight.mul_(mask)
+        loss.item()
+        times.append(time.perf_counter())
+        if step == WARM_UP + steps:
+            break
+    return statistics.median(np.diff(times[WARM_UP:]))
+
+
+def ours(held: datasets.Data, steps: int, lanes: int, path: str, dtype: str, evaluate: bool) -> tuple[float, float]:
+    """Median seconds per iteration of all lanes, and the share of the whole time that evaluation took."""
+    engine.use_matmul_path(path)
+    weights, mask = start(lanes)
+    train, validation = datasets.holdout(len(held.train_labels), 5000)
+    last = WARM_UP + steps if not evaluate else (WARM_UP + steps) // EVERY * EVERY + EVERY
+    job = Job(
+        model=MODEL, optimizer={"name": "adam"}, lr=RATE, factor=lambda _: 1.0, start=weights, mask=mask,
+        seeds=list(range(lanes)), train=train, validation=validation, first=0, last=last,
+        per_epoch=-(-len(train) // BATCH), evaluate_every=EVERY if evaluate else last, rewind=None, batch_size=BATCH,
+        clip=None, dtype=engine.dtype(dtype), device=torch.device("cpu"),
+    )  # fmt: skip
+    trainer, times = Trainer(job, held), []
+    marks: list[float] = []  # the end of each evaluation
+    trainer.run(lambda _: marks.append(time.perf_counter()), lambda _: times.append(time.perf_counter()))
+    gaps = np.diff(times)
+    is_mark = np.arange(1, last) % EVERY == 0  # an evaluation came before this step
+    step = float(np.median(gaps[WARM_UP:][~is_mark[WARM_UP:]] if evaluate else gaps[WARM_UP:]))
+    evaluation = sum(end - times[(i + 1) * EVERY - 1] for i, end in enumerate(marks)) if evaluate else 0.0
+    return step, evaluation / (evaluation + times[-1] - times[0])
+
+
+def gradient_difference(held: datasets.Data) -> float:
+    """Largest relative difference, over tensors, between both ways' first gradients on the same batch."""
+    model, _ = network()
+    images = torch.from_numpy(np.array(held.train_images[:BATCH]))
+    inputs, labels = (
+        datasets.normalise(images, held.mean, held.std),
+        torch.from_numpy(held.train_labels[:BATCH].astype(np.int64)),
+    )
+    functional.cross_entropy(model(inputs), labels).backward()
+    parameters = {name: torch.from_numpy(value) for name, value in start(1)[0].items()}
+    gradients = {name: torch.empty_like(value) for name, value in parameters.items()}
+    workspace = MODEL.workspace(1, BATCH, torch.device("cpu"), torch.float32)
+    workspace.loss(parameters, inputs[None], labels[None])
+    workspace.backward(gradients)
+    pairs: Any = zip(model.parameters(), gradients.values(), strict=True)
+    return max(float((mine[0] - theirs.grad).norm() / theirs.grad.norm()) for theirs, mine in pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=5, help="measurements of each way (default: 5)")
+    parser.add_argument("--steps", type=int, default=300, help="measured iterations in each (default: 300)")
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, os.cpu_count() or 1], help="default: 1 and all")
+    arguments = parser.parse_args()
+    load = os.getloadavg()[0]
+    held, name = data()
+    if len(held.test_labels) < 10_000:  # noise: its training images serve
+        test = {"test_images": held.train_images[:10_000], "test_labels": held.train_labels[:10_000]}
+        held = datasets.Data(**{**vars(held), **test})
+    images, path = Images(held), engine.matmul_path(None)
+    print(f"| {name}, batch {BATCH}: iterations per second | {' | '.join(WAYS.values())} |")
+    print(f"| --- |{' ---: |' * len(WAYS)}", flush=True)
+    shares: dict[int, list[float]] = {}
+    for threads in dict.fromkeys(arguments.threads):
+        engine.set_threads(threads)
+        found: dict[str, list[float]] = {way: [] for way in WAYS}
+        for turn in range(arguments.turns):
+            print(f"turn {turn + 1} of {arguments.turns}, {threads} threads", file=sys.stderr, flush=True)
+            found["usual"].append(usual(images, arguments.steps))
+            for way in list(WAYS)[1:]:
+                lanes, dtype = (1, "bf16") if way == "bf16" else (int(way), "fp32")
+                step, _ = ours(held, arguments.steps, lanes, path, dtype, evaluate=False)
+                found[way].append(step / lanes)
+            shares.setdefault(threads, []).append(ours(held, arguments.steps, 1, path, "fp32", evaluate=True)[1])
+        times = {way: statistics.median(values) for way, values in found.items()}
+        cells = [
+            f"{1 / t:,.0f}" + (f" ({times['usual'] / t:.1f} times)" if w != "usual" else "") for w, t in times.items()
+        ]
+        print(f"| {threads} thread{'s' if threads > 1 else ''} | {' | '.join(cells)} |", flush=True)
+    evaluation = ", ".join(f"{statistics.median(values):.0%} with {n} thread(s)" for n, values in shares.items())
+    engine.use_matmul_path(path)
+    difference = gradient_difference(held)
+    verdict = "within" if difference <= LARGEST_DIFFERENCE else "NOT within"
+    print(f"\nEvaluating 10,000 test and 5,000 validation images every {EVERY} iterations takes of one lane's time")
+    print(f"{evaluation}. First-step gradients in fp32 differ by {difference:.1e} at most ({verdict}", end=" ")
+    print(f"{LARGEST_DIFFERENCE:.0e}), relative to each tensor's norm. Matmul path: {path}.", end=" ")
+    print(f"Load of the machine when the benchmark began: {load:.1f} (times mean little if it was busy).")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The convolutional layers of a feed-forward network, forward and backward: z = W * x + b, max-pool, a = f(z).
+
+The convolutions are PyTorch's, called without autograd. `groups` lanes share a call, as groups of channels: one on a
+CPU, where grouped convolutions are slow, all on an accelerator. A pool that ties takes the first maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from winnow.models._activations import Activation
+
+Tensors = Mapping[str, Tensor]
+aten = torch.ops.aten
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A layer of `channels` filters of size x size at stride 1; `pool`: a 2x2 max-pool follows."""
+
+    channels: int
+    size: int
+    padding: int
+    pool: bool
+
+
+@dataclass
+class Kept:
+    """What a layer's backward pass needs: input, output, and of a pool its input (for the shape) and maxima."""
+
+    x: Tensor
+    a: Tensor
+    z: Tensor | None = None
+    maxima: Tensor | None = None
+
+
+class Convolutions:
+    """Both passes of `layers`, {name: Convolution}; images are [B, groups * channels, rows, columns] in `dtype`."""
+
+    def __init__(
+        self, layers: Mapping[str, Convolution], activation: Activation, groups: int, dtype: torch.dtype
+    ) -> None:
+        self._layers, self._f, self._groups, self._dtype = layers, activation, groups, dtype
+
+    def forward(self, parameters: Tensors, x: Tensor, keep: bool) -> tuple[Tensor, list[Kept]]:
+        """The last layer's output and, with `keep`, what `backward` needs. parameters [groups, ...]."""
+        kept = []
+        for name, layer in self._layers.items():
+            bias = parameters[f"{name}.bias"].flatten().to(self._dtype)
+            z = functional.conv2d(x, self._weight(parameters, name), bias, padding=layer.padding, groups=self._groups)
+            if layer.pool:
+                a, maxima = aten.max_pool2d_with_indices(z, 2)
+                one = Kept(x, self._f.apply_(a), z, maxima)
+            else:
+                one = Kept(x, self._f.apply_(z))
+            x = one.a
+            if keep:
+                kept.append(one)
+        return x, kept
+
+    def backward(self, parameters: Tensors, kept: Sequence[Kept], d: Tensor, gradients: Tensors) -> None:
+        """Fill `gradients` from d = dL/da of the last layer, which is overwritten."""
+        for i, (name, layer) in reversed(list(enumerate(self._layers.items()))):
+            one = kept[i]
+            d = self._f.backward_(d, one.a)
+            if one.z is not None:
+                d = aten.max_pool2d_with_indices_backward(d, one.z, [2, 2], [2, 2], [0, 0], [1, 1], False, one.maxima)
+            weight = self._weight(parameters, name)
+            d, dw, db = aten.convolution_backward(
+                d, one.x, weight, [len(weight)], [1, 1], [layer.padding] * 2, [1, 1], False, [0, 0], self._groups,
+                [i > 0, True, True],
+            )  # fmt: skip
+            gradients[f"{name}.weight"].view_as(dw).copy_(dw)
+            gradients[f"{name}.bias"].view_as(db).copy_(db)
+
+    def _weight(self, parameters: Tensors, name: str) -> Tensor:
+        """[groups * channels out, channels in, size, size]."""
+        return parameters[f"{name}.weight"].flatten(0, 1).to(self._dtype)

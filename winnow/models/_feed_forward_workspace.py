@@ -1,0 +1,126 @@
+"""The fast path of feed-forward networks: loss, gradient, evaluation, and the order of calls that keeps them safe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from winnow.models._activations import Activation
+from winnow.models._convolutions import Convolution, Convolutions, Kept
+from winnow.models._dense import Dense
+
+Tensors = Mapping[str, Tensor]
+
+
+def on_cpu(device: torch.device) -> bool:
+    """Whether convolutions walk the lanes one by one; by itself so that tests can try the other way without a GPU."""
+    return device.type == "cpu"
+
+
+class Workspace:
+    """Buffers and passes for `lanes` lanes of up to `batch` images each; a smaller batch uses a part of the buffers.
+
+    `dtype` is that of activations and matmuls; the output layer and the loss are float32 (float64 for float64), and so
+    must parameters and gradients be. `correct` counts the right answers per lane [L] of the last `loss`. RuntimeError
+    for calls out of order.
+    """
+
+    def __init__(
+        self,
+        convolutions: Mapping[str, Convolution],
+        features: tuple[int, int, int],
+        names: Sequence[str],
+        sizes: Sequence[int],
+        activation: Activation,
+        lanes: int,
+        batch: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        training: bool,
+    ) -> None:
+        self.lanes, self.batch, self.training, self.dtype = lanes, batch, training, dtype
+        together = 1 if on_cpu(device) else lanes
+        self._parts = [slice(i, i + together) for i in range(0, lanes, together)]
+        self._features = features
+        self._convolutions = Convolutions(convolutions, activation, together, dtype) if convolutions else None
+        self._dense = Dense(names, sizes, activation, lanes, batch, device, dtype, training)
+        room = lanes * batch * sizes[0] if convolutions else 0
+        self._room = torch.empty(room, device=device, dtype=dtype)
+        self._minus_one = torch.full((1, 1, 1), -1.0, device=device, dtype=torch.promote_types(dtype, torch.float32))
+        self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
+        self._pending: tuple[Tensors, Tensor, list[list[Kept]], Tensor, Tensor] | None = None
+
+    @torch.no_grad()
+    def loss(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy per lane [L] of inputs [L, B, C, rows, columns] (float32, normalised), labels [L, B].
+
+        Keeps what `backward` needs (parameters and inputs by reference); a second call before it raises RuntimeError.
+        """
+        if not self.training:
+            raise RuntimeError("this is an evaluation workspace: make one with training=True for loss()")
+        if self._pending is not None:
+            raise RuntimeError("loss() was called again before backward(): its activations would be overwritten")
+        self._check(labels, self.lanes)
+        x, kept = self._below(parameters, inputs)
+        log_p = torch.log_softmax(self._dense.forward(parameters, x), 2)
+        self._pending = (parameters, x, kept, log_p, labels)
+        self.correct = (log_p.argmax(2) == labels).sum(1)
+        return log_p.gather(2, labels[..., None]).mean((1, 2)).neg_()
+
+    @torch.no_grad()
+    def backward(self, gradients: Tensors) -> None:
+        """Fill `gradients` (names, shapes and type of the parameters) with those of the last losses' sum over lanes."""
+        if self._pending is None:
+            raise RuntimeError("backward() needs a loss() before it, and only one")
+        (parameters, x, kept, error, labels), self._pending = self._pending, None
+        minus_one = self._minus_one.expand(*labels.shape, 1)
+        error.exp_().scatter_add_(2, labels[..., None], minus_one).div_(labels.shape[1])  # (softmax - one-hot) / B
+        d = self._dense.backward(parameters, x, error, gradients, below=self._convolutions is not None)
+        if self._convolutions is not None and d is not None:
+            for part, saved in zip(self._parts, kept, strict=True):
+                images = self._as_images(d[part])
+                self._convolutions.backward(_at(parameters, part), saved, images, _at(gradients, part))
+
+    @torch.no_grad()
+    def evaluate(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed cross-entropy [L] (float64) and number of right answers [L] (int64).
+
+        inputs [B, C, rows, columns] (float32, normalised) and labels [B] are shared by all lanes.
+        """
+        if self.training:
+            raise RuntimeError("evaluate() would overwrite what backward() needs: use a workspace with training=False")
+        labels = labels[None]
+        self._check(labels, 1)
+        x, _ = self._below(parameters, inputs[None].expand(self.lanes, *inputs.shape))
+        log_p = torch.log_softmax(self._dense.forward(parameters, x), 2)
+        losses = -log_p.gather(2, labels.expand(self.lanes, -1)[..., None]).sum((1, 2), dtype=torch.float64)
+        return losses, (log_p.argmax(2) == labels).sum(1)
+
+    def _check(self, labels: Tensor, lanes: int) -> None:
+        if labels.shape[0] != lanes or not 1 <= labels.shape[1] <= self.batch:
+            raise ValueError(f"labels are {tuple(labels.shape)}, the workspace is for {lanes} x (1 to {self.batch})")
+
+    def _below(self, parameters: Tensors, inputs: Tensor) -> tuple[Tensor, list[list[Kept]]]:
+        """What the linear layers read, [L, B, features] in `dtype`, and what the convolutions keep for backward."""
+        inputs = inputs.to(self.dtype)
+        if self._convolutions is None:
+            return inputs.flatten(2), []
+        count, kept = inputs.shape[1], []
+        size = self._room.numel() // (self.lanes * self.batch)
+        x = self._room[: self.lanes * count * size].view(self.lanes, count, size)
+        for part in self._parts:
+            images = inputs[part].transpose(0, 1).flatten(1, 2)  # (B, lanes * channels, rows, columns)
+            a, saved = self._convolutions.forward(_at(parameters, part), images, keep=self.training)
+            x[part].view(-1, count, *self._features).copy_(a.reshape(count, -1, *self._features).transpose(0, 1))
+            kept.append(saved)
+        return x, kept
+
+    def _as_images(self, d: Tensor) -> Tensor:
+        """[lanes, B, features] as [B, lanes * channels, rows, columns]."""
+        return d.reshape(*d.shape[:2], *self._features).transpose(0, 1).flatten(1, 2)
+
+
+def _at(tensors: Tensors, part: slice) -> dict[str, Tensor]:
+    return {name: value[part] for name, value in tensors.items()}
