@@ -1,6 +1,33 @@
 # Edge lists, measures with null models, and the joint tables of a study.
 
 
+rule export_rounds:
+    """Write the rounds of one seed with the columns round, remaining, ES, val, test."""
+    input:
+        dense=made_from("export_rounds", "dense"),
+        rounds=made_from("export_rounds", "rounds"),
+        ledger=ledger("export_rounds"),
+    output:
+        table="<results>/{study}/{arm}/{recipe}/{seeds}/seed{seed}.csv",
+    log:
+        "<results>/logs/export_rounds/{study}/{arm}/{recipe}/{seeds}/seed{seed}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=arguments("export_rounds"),
+        dense=folder_of("export_rounds", "dense"),
+        rounds=lambda wildcards, input: [os.path.dirname(path) for path in input.rounds],
+    message:
+        "Exporting the rounds of {wildcards.study}/{wildcards.arm} {wildcards.recipe}, seed {wildcards.seed}"
+    shell:
+        "python workflow_scripts/export_rounds.py {params.job:q} --seed {wildcards.seed} --dense {params.dense:q}"
+        " --rounds {params.rounds:q} --out {output.table:q} > {log:q} 2>&1"
+
+
 rule export_edges:
     """Write the kept edges of a ticket with their weights."""
     input:

@@ -69,6 +69,7 @@ wildcard_constraints:
     train_on="holdout|all",
     rate=r"best|lr[0-9.]+",
     seeds=r"seeds[0-9,-]+",
+    seed=r"\d+",
     round=r"[1-9]\d*",
     # Any name: the plan also makes what config does not name, and says what there is when it cannot.
     table=r"\w+",

@@ -80,3 +80,45 @@ rule prune_in_run:
     shell:
         "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
+
+
+rule instability:
+    """Train copies of a round in other data orders, and measure the error on the lines between them."""
+    input:
+        data=made_from("instability", "data"),
+        dense=made_from("instability", "dense"),
+        run=made_from("instability", "run"),
+        best=made_from("instability", "best"),
+        ledger=ledger("instability"),
+    output:
+        table="<results>/{study}/{arm}/{recipe}/{seeds}/round{round}/instability.csv",
+    log:
+        "<results>/logs/instability/{study}/{arm}/{recipe}/{seeds}/round{round}.log",
+    benchmark:
+        "<results>/benchmarks/instability/{study}/{arm}/{recipe}/{seeds}/round{round}.tsv"
+    wildcard_constraints:
+        recipe=one_of(*PLAN.values("recipe", "instability")),
+        round=r"\d+",  # 0: the dense network
+    conda:
+        training_environment()
+    threads: CONFIG.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=int(ON_GPU),
+        store_gb=STORE_GB,
+    params:
+        job=arguments("instability"),
+        data=folder_of("instability", "data"),
+        dense=folder_of("instability", "dense"),
+        run=lambda wildcards, input: (
+            ["--run", os.path.dirname(input.run[0])] if input.run else []
+        ),
+        best=best_argument("instability"),
+        out=output_folder,
+        store=STORE,
+    message:
+        "Training copies of {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
+    shell:
+        "python workflow_scripts/instability.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        " {params.run:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

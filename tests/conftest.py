@@ -36,6 +36,7 @@ def tiny() -> dict[str, Any]:
         "length": "3ep",
         "rewind": "1ep",
         "evaluate_every": "1ep",
+        "test_every": None,
         "batch_size": 200,
         "clip": 1.0,
         "precision": "fp32",

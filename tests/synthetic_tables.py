@@ -189,6 +189,37 @@ class Study:
     def rounds(self) -> list[dict[str, Any]]:
         return self._rounds
 
+    def early_stop(self) -> Iterable[dict[str, Any]]:
+        for row in self.stages():
+            if row["recipe"] != "seed_procedure":
+                dead = self.dead(row)
+                accuracy = self.accuracy(row)
+                slow = 2 if row["recipe"] == "random_mask" else 1
+                stop = 4000 * slow + 500 * row["round"] + 100 * row["seed"]
+                yield {
+                    **row,
+                    "lr": "0.0012",
+                    "early_stop_iteration": None if dead else stop,
+                    "early_stop_epoch": None if dead else stop / 917,
+                    "validation_loss": None if dead else 0.3,
+                    "validation_accuracy": None if dead else accuracy + 0.002,
+                    "test_accuracy": None if dead else accuracy,
+                    "last_iteration": None if dead else 20000,
+                    "last_validation_accuracy": None if dead else accuracy,
+                    "last_test_accuracy": None if dead else accuracy - 0.003,
+                    "diverged_step": 800 if dead else None,
+                }
+
+    def instability(self) -> Iterable[dict[str, Any]]:
+        for row in self.stages():
+            if row["recipe"] in ("dense", "magnitude_global_rewind") and not self.dead(row):
+                rise = 0.002 - 0.01 * np.log(row["density"]) * (1 + 0.1 * row["seed"])
+                mine = row | {"recipe": "magnitude_global_rewind"}
+                yield mine | {
+                    "copy_a": 1, "copy_b": 2, "train_instability": rise / 2, "train_error": 0.05,
+                    "test_instability": rise, "test_error": 0.11,
+                }  # fmt: skip
+
     def _make_rounds(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         for row in self.stages():

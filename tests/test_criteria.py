@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from winnow import lottery, masks, networks, plugins
+from winnow.models.rnn import RNN
+from winnow.saliency import Network
 from winnow.seeds import stream
 
 NAMES = ["rnn.weight_hh_l0", "rnn.weight_ih_l1"]
-SHAPES = {"rnn.weight_ih_l0": (4, 3), "rnn.weight_hh_l0": (4, 4), "rnn.bias_hh_l0": (4,), "rnn.weight_ih_l1": (4, 4)}
+MODEL = RNN(shape=(1, 3, 3), classes=2, hidden=4, layers=2)
+SHAPES = MODEL.shapes
 POINTS = ("weights", "initial", "rewind")
 CRITERIA = plugins.names("criteria")
+
+
+def network(seeds: tuple[int, ...]) -> Network:
+    """A batch of 5 images for each lane."""
+    images = np.stack([stream(seed, "order").standard_normal((5, 1, 3, 3)) for seed in seeds])
+    labels = np.stack([stream(seed, "order", 1).integers(0, 2, 5) for seed in seeds])
+    return Network(MODEL, torch.from_numpy(images), torch.from_numpy(labels))
 
 
 def point(number: int, seeds: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -22,14 +34,18 @@ def point(number: int, seeds: tuple[int, ...]) -> dict[str, np.ndarray]:
 
 
 def context(
-    seeds: tuple[int, ...] = (0, 1, 2), round_number: int = 1, needs: tuple[str, ...] = POINTS
+    seeds: tuple[int, ...] = (0, 1, 2), round_number: int = 1, needs: tuple[str, ...] = (*POINTS, "network")
 ) -> lottery.Context:
     points = {name: point(number, seeds) if name in needs else None for number, name in enumerate(POINTS)}
-    return lottery.Context(**points, mask=None, streams=[stream(s, "mask", round_number) for s in seeds], names=NAMES)
+    streams = [stream(s, "mask", round_number) for s in seeds]
+    asked = network(seeds) if "network" in needs else None
+    return lottery.Context(**points, mask=None, streams=streams, names=NAMES, network=asked)
 
 
 def test_the_required_criteria_exist() -> None:
-    assert {"magnitude", "magnitude_init", "magnitude_rewind", "movement", "random"} <= set(CRITERIA)
+    assert {"magnitude", "magnitude_init", "magnitude_rewind", "movement", "random", "snip", "grasp", "synflow"} <= set(
+        CRITERIA
+    )
 
 
 @pytest.mark.parametrize("name", CRITERIA)
@@ -48,7 +64,7 @@ def test_needs_are_literal_true_and_enough(name: str) -> None:
     plugin = plugins.load("criteria", name)
     needs = plugins.constant("criteria", name, "NEEDS")
     assert tuple(plugin.NEEDS) == needs
-    assert set(needs) <= set(POINTS)
+    assert set(needs) <= {*POINTS, "network"}
     alone = plugin.score(context(needs=needs))  # works without the others
     for tensor, values in plugin.score(context()).items():
         np.testing.assert_array_equal(alone[tensor], values)
@@ -144,3 +160,77 @@ def test_random_scores_are_uniform_and_new_in_every_round_and_lane() -> None:
     assert values.max() < 1
     np.testing.assert_allclose(values.mean(axis=1), 0.5, atol=5 * 12**-0.5 / 100)
     assert np.abs(np.corrcoef(values) - np.eye(6)).max() < 0.05
+
+
+class Chain:
+    """logits = [b relu(a x), 0] for one number x: small enough to differentiate by hand."""
+
+    roles: ClassVar = {"a": "hidden", "b": "output", "c": "bias"}
+
+    def logits(self, parameters: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+        x = inputs.flatten(2)
+        first = parameters["b"][:, None] * torch.relu(parameters["a"][:, None] * x) + parameters["c"][:, None]
+        return torch.cat([first, torch.zeros_like(first)], dim=2)
+
+
+CHAIN = {"a": np.array([[0.5], [2.0]]), "b": np.array([[3.0], [-1.0]]), "c": np.array([[0.25], [0.0]])}
+
+
+def chain(mask: dict[str, np.ndarray] | None = None) -> lottery.Context:
+    inputs, labels = torch.tensor([2.0, 1.0]).reshape(2, 1, 1, 1, 1), torch.zeros(2, 1, dtype=torch.int64)
+    asked = Network(Chain(), inputs, labels)
+    return lottery.Context(None, CHAIN, None, mask=mask, streams=[], names=["a", "b"], network=asked)
+
+
+def test_snip_by_hand() -> None:
+    """L = log(1 + exp(-z)), z = b a x + c: dL/da a = dL/db b = -(1 - s(z)) a b x."""
+    scores = plugins.load("criteria", "snip").score(chain())
+    z = np.array([3.0 * 0.5 * 2 + 0.25, -1.0 * 2.0 * 1])
+    expected = np.abs((1 - 1 / (1 + np.exp(-z))) * (z - [0.25, 0.0]))
+    np.testing.assert_allclose(scores["a"][:, 0], expected, rtol=1e-12)
+    np.testing.assert_allclose(scores["b"][:, 0], expected, rtol=1e-12)
+
+
+def test_grasp_by_hand() -> None:
+    """g = r v and H = s(1 - s) v v' + r x [[0, 1], [1, 0]], with r = s(z) - 1 and v = (bx, ax, 1)."""
+    scores = plugins.load("criteria", "grasp").score(chain())
+    for lane, x in enumerate((2.0, 1.0)):
+        a, b, c = (float(CHAIN[name][lane, 0]) for name in "abc")
+        s = 1 / (1 + np.exp(-(a * b * x + c)))
+        v = np.array([b * x, a * x, 1.0])
+        hessian = s * (1 - s) * np.outer(v, v)
+        hessian[0, 1] += (s - 1) * x
+        hessian[1, 0] += (s - 1) * x
+        product = hessian @ ((s - 1) * v)
+        np.testing.assert_allclose([scores["a"][lane, 0], scores["b"][lane, 0]], product[:2] * [a, b], rtol=1e-12)
+
+
+def test_synflow_by_hand() -> None:
+    """R = |b| |a| without the bias, whatever the images; a path with a pruned weight carries nothing."""
+    scores = plugins.load("criteria", "synflow").score(chain())
+    assert scores["a"].tolist() == scores["b"].tolist() == [[1.5], [2.0]]
+    mask = {"a": np.array([[True], [False]]), "b": np.array([[True], [True]])}
+    scores = plugins.load("criteria", "synflow").score(chain(mask))
+    assert scores["a"].tolist() == scores["b"].tolist() == [[1.5], [0.0]]
+
+
+def test_synflow_scores_again_after_every_step() -> None:
+    """One step would keep the two largest scores, a0 and a1, and cut every path; many steps keep a1 and b2."""
+
+    class Fan:
+        """R = a0 (b0 + b1) + a1 b2."""
+
+        roles: ClassVar = {"a": "hidden", "b": "output"}
+
+        def logits(self, parameters: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
+            a, b = parameters["a"], parameters["b"]
+            return (a[:, 0] * (b[:, 0] + b[:, 1]) + a[:, 1] * b[:, 2])[:, None, None] * inputs.flatten(2)
+
+    initial = {"a": np.array([[1.0, 1.0]]), "b": np.array([[0.5, -0.5, 0.6]])}
+    asked = Network(Fan(), torch.ones(1, 1, 1, 1, 1), torch.zeros(1, 1, dtype=torch.int64))
+    given = lottery.Context(None, initial, None, mask=None, streams=[], names=["a", "b"], network=asked)
+    first = plugins.load("criteria", "synflow").score(given)
+    assert masks.select(first, 0.4)["a"].tolist() == [[True, True]]
+    mask = lottery.make_mask("synflow", given, 0.4, "global")
+    assert mask["a"].tolist() == [[False, True]]
+    assert mask["b"].tolist() == [[False, False, True]]

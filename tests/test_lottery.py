@@ -58,8 +58,8 @@ def test_the_deep_recipe() -> None:
         ({"density": 0.2, "rate": 1e-20}, "rate: 1e-20 .*more than 1000 rounds"),
         ({"density": 0.2, "rounds": 0}, "rounds: 0 .*from 1"),
         ({"density": 0.2, "rounds": 1001}, "rounds: 1001 .*to 1000"),
-        ({"density": 0.2}, "either rounds or rate"),
-        ({"density": 0.2, "rounds": 5, "rate": 0.2}, "either rounds or rate"),
+        ({"density": 0.2}, "two of density, rounds and rate"),
+        ({"density": 0.2, "rounds": 5, "rate": 0.2}, "two of density, rounds and rate"),
     ],
 )
 def test_wrong_densities_and_rates(arguments: dict[str, float], message: str) -> None:

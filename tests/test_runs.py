@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import inspect
+import itertools
 import json
 import os
 import shutil
@@ -18,9 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from winnow import io, masks, plugins, provenance, runs, training_options
+from winnow import connectivity, io, masks, plugins, provenance, runs, training_options
 from winnow.errors import UserError
-from winnow.setting import resolve
+from winnow.setting import Setting, resolve
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 from winnow.stored_run import Place
 
@@ -34,7 +35,10 @@ def place(digits: Path, out: Path) -> Place:
 
 
 def round_spec(tiny: dict[str, Any], number: int, density: float, **recipe: Any) -> RoundSpec:
-    defaults = {"criterion": "magnitude", "scope": "global", "restart": "rewind", "schedule_restart": "rewind"}
+    defaults = {
+        "criterion": "magnitude", "scope": "global", "one_shot": False, "restart": "rewind",
+        "schedule_restart": "rewind",
+    }  # fmt: skip
     return RoundSpec.read(
         {
             "training": tiny,
@@ -67,8 +71,8 @@ TINY: dict[str, Any] = {
     "dataset": "digits", "validation": 300, "train_on": "holdout", "model": {"name": "rnn", "hidden": 8, "layers": 2},
     "optimizer": {"name": "eg", "momentum": 0.9}, "lr": "0.7",
     "schedule": {"name": "step", "every": "1ep", "gamma": 0.9}, "length": "3ep", "rewind": "1ep",
-    "evaluate_every": "1ep", "batch_size": 200, "clip": 1.0, "precision": "fp32", "seeds": [0, 1], "device": "cpu",
-    "threads": 1,
+    "evaluate_every": "1ep", "test_every": None, "batch_size": 200, "clip": 1.0, "precision": "fp32", "seeds": [0, 1],
+    "device": "cpu", "threads": 1,
 }  # fmt: skip
 
 
@@ -114,6 +118,46 @@ def test_rounds_are_exact_nested_and_start_from_the_rewind_point(dense: Path, di
         assert [row["epoch"] for row in rows if row["seed"] == "0"] == ["2", "3"]
         assert {float(row["density"]) for row in rows} == {density}
         previous, before = out, mask
+
+
+def test_a_round_can_train_the_masks_of_another_recipe(dense: Path, digits: Path, tmp_path: Path) -> None:
+    made, again = tmp_path / "made", tmp_path / "again"
+    runs.prune_round(round_spec(TINY, 1, 0.5), place(digits, made), dense, dense)
+    spec = round_spec(TINY, 1, 0.5, criterion=None, scope=None, restart="random")
+    runs.prune_round(spec, place(digits, again), dense, made)
+    mask = io.read_tensors(made / "mask.safetensors")[0]
+    for name, keep in io.read_tensors(again / "mask.safetensors")[0].items():
+        np.testing.assert_array_equal(keep, mask[name])
+    assert [row["epoch"] for row in metrics(again) if row["seed"] == "0"] == ["1", "2", "3"]  # a fresh start
+
+
+@pytest.mark.parametrize("criterion", ["snip", "grasp", "synflow"])
+def test_one_shot_rounds_prune_the_initial_network(criterion: str, dense: Path, digits: Path, tmp_path: Path) -> None:
+    for number, density in enumerate((0.5, 0.25), start=1):
+        out = tmp_path / f"round{number}"
+        spec = round_spec(TINY, number, density, criterion=criterion, one_shot=True)
+        runs.prune_round(spec, place(digits, out), dense, dense)
+        assert masks.density(io.read_tensors(out / "mask.safetensors")[0]).tolist() == [density, density]
+
+
+def test_copies_of_a_round_differ_in_their_data_order_alone(dense: Path, digits: Path, tmp_path: Path) -> None:
+    spec, made = round_spec(TINY, 1, 0.5), tmp_path / "made"
+    runs.prune_round(spec, place(digits, made), dense, dense)
+    mask, own = (io.read_tensors(made / f"{name}.safetensors")[0] for name in ("mask", "final"))
+    ends = [own]
+    for copy in (1, 2):
+        out = tmp_path / f"copy{copy}"
+        runs.train_copy(spec, copy, place(digits, out), dense, made)
+        ends.append(io.read_tensors(out / "final.safetensors")[0])
+        assert [row["iteration"] for row in metrics(out)] == [row["iteration"] for row in metrics(made)]
+        for name, keep in mask.items():
+            assert (ends[-1][name][~keep] == 0).all()
+    for a, b in itertools.combinations(ends, 2):
+        assert (a["output.weight"] != b["output.weight"]).any()
+    rows = list(connectivity.lines(Setting.of(spec.training, digits), dict(enumerate(ends)), 3))
+    assert len(rows) == 3 * 3 * 2  # pairs, points, lanes
+    last = [row for row in metrics(made) if row["seed"] == "0"][-1]
+    assert 1 - rows[0]["test_error"] == pytest.approx(float(last["test_accuracy"]))  # the end of a line is the copy
 
 
 @pytest.mark.parametrize(

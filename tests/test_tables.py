@@ -12,7 +12,8 @@ import pandas
 import pytest
 from synthetic_tables import metrics, read_back, run
 
-from winnow import io, plugins
+from winnow import early_stop, io, plugins
+from winnow.errors import UserError
 from winnow.overlap import chance, nested
 from winnow.schemas import SCHEMAS
 
@@ -33,7 +34,7 @@ def _mask(*lanes):
 def test_contract(name, tmp_path):
     assert name in SCHEMAS
     assert plugins.load("tables", name).__doc__
-    assert set(plugins.constant("tables", name, "GROUPS")) <= {"sweep", "dense", "rounds", "in_run"}
+    assert set(plugins.constant("tables", name, "GROUPS")) <= {"sweep", "dense", "rounds", "in_run", "instability"}
     assert all(isinstance(file, str) for file in plugins.constant("tables", name, "FILES"))
     assert plugins.constant("tables", name, "BEST", False) in (True, False)
     assert list(_table(tmp_path, name, []).columns) == list(SCHEMAS[name])  # a study without runs has empty tables
@@ -90,6 +91,42 @@ def test_curves(tmp_path):
     assert table["test_accuracy"].tolist() == [0.5, 0.6, 0.7, 0.8]
     assert set(table["round"]) == {4}
     assert set(table["density"]) == {0.5}
+
+
+def test_early_stop(tmp_path):
+    """The first minimum of the validation loss, the accuracies of that row, and beside them those of the last."""
+    losses = {"validation_loss": [0.5, 0.3, 0.3, 0.4], "validation_accuracy": [0.1, 0.2, 0.3, 0.4]}
+    good = metrics(0, [0.5, 0.6, 0.7, 0.8], start=3, density=0.5, **losses)
+    bad = metrics(1, [0.5, 0.1], density=0.5, diverged_step=[None, 15], validation_loss=[0.5, None])
+    table = _table(tmp_path, "early_stop", [run(tmp_path, good + bad, number=2)]).set_index("seed")
+    row = table.loc[0]
+    assert (row["round"], row["density"], row["lr"]) == (2, 0.5, "0.1")
+    assert (row["early_stop_iteration"], row["early_stop_epoch"]) == (40, 4)
+    assert (row["validation_loss"], row["validation_accuracy"], row["test_accuracy"]) == (0.3, 0.2, 0.6)
+    assert (row["last_iteration"], row["last_validation_accuracy"], row["last_test_accuracy"]) == (60, 0.4, 0.8)
+    assert table.loc[1, "diverged_step"] == 15
+    assert table.loc[1, ["early_stop_iteration", "test_accuracy", "last_test_accuracy"]].isna().all()
+
+
+def test_rounds_of_one_seed(tmp_path):
+    """The columns of the ticket study's first program: percent, at the early stop; empty where the lane diverged."""
+    losses = {"validation_loss": [0.5, 0.3], "validation_accuracy": [0.1, 0.2]}
+    dense = run(tmp_path, metrics(0, [0.5, 0.6], **losses) + metrics(1, [0.5, 0.7], **losses), group="dense")
+    first = run(tmp_path, metrics(1, [0.5, 0.8], density=0.7, **losses), number=1)
+    dead = metrics(1, [0.5, 0.1], density=0.49, diverged_step=[None, 15], validation_loss=[0.5, None])
+    second = run(tmp_path, dead, number=2)
+    rows = list(early_stop.chain([Path(run.folder) for run in (dense, first, second)], seed=1))
+    io.write_table(tmp_path / "seed1.csv", "ticket", rows)
+    text = (tmp_path / "seed1.csv").read_text().split()
+    assert text == ["round,remaining,ES,val,test", "0,100.0,20,20.0,70.0", "1,70.0,20,20.0,80.0", "2,49.0,,,"]
+    with pytest.raises(UserError, match="no rows of the seed 0"):
+        list(early_stop.chain([Path(first.folder)], seed=0))
+
+
+def test_early_stop_without_validation(tmp_path):
+    table = _table(tmp_path, "early_stop", [run(tmp_path, metrics(0, [0.5, 0.6]), group="dense")])
+    assert table["early_stop_iteration"].isna().all()
+    assert table["last_test_accuracy"].tolist() == [0.6]
 
 
 def test_summary(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import plugins_for_tests
 import pytest
 import torch
+from optimizer_checks import fitting
 
 from winnow import data as datasets
 from winnow import divergence, lottery, masks, plugins
@@ -78,7 +79,8 @@ def test_a_lane_has_the_same_bits_whatever_its_companions(tiny: dict[str, Any], 
 
 @pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
 def test_alone_and_together_agree_over_20_steps(tiny: dict[str, Any], digits: Path, optimizer: str) -> None:
-    tiny = {**tiny, "optimizer": {"name": optimizer, "momentum": 0.9}, "length": "20it", "rewind": "1it"}
+    options = {"name": optimizer, **fitting(optimizer, momentum=0.9)}
+    tiny = {**tiny, "optimizer": options, "length": "20it", "rewind": "1it"}
     together, alone = train(tiny, digits, [0, 1, 2]), train(tiny, digits, [1])
     for name, value in together.final.items():
         scale = np.abs(alone.final[name]).max() + 1e-30
@@ -90,7 +92,7 @@ def test_alone_and_together_agree_over_20_steps(tiny: dict[str, Any], digits: Pa
 def test_resume_at_any_mark_ends_with_the_same_bits(
     tiny: dict[str, Any], digits: Path, optimizer: str, mark: int
 ) -> None:
-    options = {"name": optimizer, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
+    options = {"name": optimizer, **fitting(optimizer, momentum=0.9, nesterov=True, weight_decay=1e-4)}
     job, data = make_job({**tiny, "optimizer": options}, digits, [0, 1])
     job = dataclasses.replace(job, mask=random_mask(job, 0.5))
     job = dataclasses.replace(job, start=masks.apply(job.start, job.mask or {}))
@@ -108,7 +110,8 @@ def test_resume_at_any_mark_ends_with_the_same_bits(
 
 @pytest.mark.parametrize("optimizer", plugins.names("optimizers"))
 def test_pruned_weights_and_their_state_stay_exactly_zero(tiny: dict[str, Any], digits: Path, optimizer: str) -> None:
-    job, data = make_job({**tiny, "optimizer": {"name": optimizer, "momentum": 0.9}}, digits, [0, 1])
+    options = {"name": optimizer, **fitting(optimizer, momentum=0.9)}
+    job, data = make_job({**tiny, "optimizer": options}, digits, [0, 1])
     job = dataclasses.replace(job, mask=random_mask(job, 0.3))
     trainer = Trainer(job, data)
     checked = 0
@@ -119,9 +122,12 @@ def test_pruned_weights_and_their_state_stay_exactly_zero(tiny: dict[str, Any], 
             off = torch.from_numpy(~keep)
             assert (handle.data[off] == 0).all()
             assert (handle.data[~off] != 0).all()
-            for value in trainer.parts[0].optimizer.state[handle].values():
+            state = trainer.parts[0].optimizer.state[handle].values()
+            held = [value for value in state if value.shape == handle.shape]
+            assert held
+            for value in held:
                 assert (value[off] == 0).all()
-                checked += 1
+            checked += 1
     assert checked == 5 * 2
 
 
@@ -332,3 +338,16 @@ def test_one_instance_per_lane_is_the_same_as_all_lanes_together(
         assert row.pop("diverged_step") is other.pop("diverged_step") is None
         assert row == pytest.approx(other, rel=1e-5)
         assert 0 < row["clipped_share"] <= 1
+
+
+def test_test_images_are_looked_at_where_asked_and_at_every_new_minimum(tiny: dict[str, Any], digits: Path) -> None:
+    """`test_every` spares the largest set; the early stop's accuracy is there all the same."""
+    changes = {"evaluate_every": 1, "last": 18, "lr": 3.0}  # a rate at which the loss jumps
+    every = train(tiny, digits, [0], **changes, test_every=1).rows
+    rows = train(tiny, digits, [0], **changes, test_every=6).rows
+    lowest = float("inf")
+    for row, other in zip(rows, every, strict=True):
+        new, lowest = row["validation_loss"] < lowest, min(lowest, row["validation_loss"])
+        looked = new or row["iteration"] % 6 == 0
+        assert row == (other if looked else other | {"test_loss": None, "test_accuracy": None})
+    assert 0 < sum(row["test_loss"] is None for row in rows) < len(rows)

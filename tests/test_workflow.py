@@ -22,7 +22,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
     "__init__", "argument_types", "atomic", "cli", "config", "duration", "errors", "fields", "jobs", "lottery",
-    "options", "plan", "plugins", "provenance", "rates", "run_folder", "store", "study_checks", "study_plan", "why",
+    "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "store", "study_checks",
+    "study_plan", "why",
 )  # fmt: skip
 
 PLUGINS = {

@@ -25,7 +25,7 @@ class Batches:
         job = self.job
         epoch, position = divmod(iteration, job.per_epoch)
         if self.permutation is None or self.permutation[0] != epoch:
-            drawn = np.stack([order(seed, epoch, job.train) for seed in job.seeds])
+            drawn = np.stack([order(seed, epoch, job.train, job.order) for seed in job.seeds])
             self.permutation = (epoch, torch.from_numpy(drawn).to(job.device))
         index = self.permutation[1][:, position * job.batch_size : (position + 1) * job.batch_size]
         out = self.inputs[:, : index.shape[1]]

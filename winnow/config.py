@@ -10,16 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from winnow import lottery, options, plugins, study_checks
+from winnow import options, plugins, study_checks
 from winnow.errors import UserError
 from winnow.fields import (
     BEST,
     Clip,
-    Criterion,
     Dataset,
-    Density,
     Device,
     FigureNames,
     Formats,
@@ -28,7 +26,6 @@ from winnow.fields import (
     Length,
     Model,
     Moment,
-    Moments,
     Name,
     Optimizer,
     Positive,
@@ -38,15 +35,16 @@ from winnow.fields import (
     Rate,
     Rates,
     Results,
-    Rounds,
     Schedule,
     Seeds,
+    Strict,
     Tables,
     TrainOn,
     WeightMeasures,
     Whole,
     fail,
 )
+from winnow.recipes import Recipe
 
 __all__ = ["Config", "Rate", "load", "validate"]
 GENERAL = ("studies", "execution", "data", "pathvars")
@@ -59,21 +57,6 @@ WORDS = {  # what pydantic's types of error mean to a reader
     "string_type": "text",
     "too_short": "at least one entry",
 }
-
-
-class Strict(BaseModel):
-    """Frozen, no conversions between types, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        if isinstance(values, Mapping):
-            for key in values:
-                if key not in cls.model_fields:
-                    raise fail(options.unknown("The key", key, cls.model_fields), str(key))
-        return values
 
 
 class Execution(Strict):
@@ -96,6 +79,7 @@ class Training(Strict):
     length: Length
     rewind: Moment
     evaluate_every: Length = "1ep"
+    test_every: Length | None = None
     batch_size: Positive = 256
     clip: Clip | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -124,7 +108,7 @@ class Arm(Strict):
 class Sweep(Strict):
     """The runs that select learning rates; `last`: how many evaluations the selection loss averages."""
 
-    seeds: Seeds
+    seeds: Seeds = [[0]]
     train_on: TrainOn = "holdout"
     last: Positive = 3
 
@@ -136,65 +120,13 @@ class Dense(Strict):
     train_on: TrainOn = "all"
 
 
-class InRun(Strict):
-    """Pruning inside one run: at each moment of `at`, down to `density` at the last."""
-
-    at: Moments
-    density: Density
-    schedule: Schedule
-    schedule_after: Schedule
-
-
-class Recipe(Strict):
-    """How a ticket is made: in rounds (restart, schedule_restart, rounds or rate, density) or inside one run (in_run).
-
-    `enabled: false` leaves a recipe out.
-    """
-
-    enabled: bool = True
-    criterion: Criterion
-    scope: Literal["global", "layerwise"]
-    restart: Literal["rewind", "random", "keep", "signs"] | None = None
-    schedule_restart: Literal["rewind", "constant_last"] | None = None
-    rounds: Rounds | None = None
-    rate: Density | None = None
-    density: Density | None = None
-    schedule: Schedule | None = None
-    in_run: InRun | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        given = {name for name in ("restart", "schedule_restart", "rounds", "rate", "density", "schedule")}
-        given = {name for name in given if getattr(self, name) is not None}
-        if self.in_run:
-            if given:
-                raise fail(f"{', '.join(sorted(given))} cannot stand beside in_run, which describes the whole recipe.")
-            return self
-        missing = {"restart", "schedule_restart", "density"} - given
-        if missing:
-            raise fail(f"{', '.join(sorted(missing))} is missing (a recipe without in_run needs it).")
-        if ("rounds" in given) == ("rate" in given):
-            raise fail("give either rounds or rate (the share pruned per round).")
-        try:
-            self.densities()
-        except UserError as error:
-            raise fail(str(error)) from error
-        return self
-
-    def densities(self) -> list[float]:
-        """Kept share after each round, or at each moment of an in-run recipe."""
-        if self.in_run:
-            return lottery.round_densities(self.in_run.density, rounds=len(self.in_run.at))
-        assert self.density is not None
-        return lottery.round_densities(self.density, rounds=self.rounds, rate=self.rate)
-
-
 class Measures(Strict):
-    """Names of graph and weight measures, and the number of draws per null model."""
+    """Names of graph and weight measures, draws per null model; whether tickets' edge lists are exported."""
 
     graph: GraphMeasures = []
     weights: WeightMeasures = []
     nulls: Whole = 20
+    edge_lists: bool = True
 
 
 class Figures(Strict):
@@ -213,7 +145,7 @@ class Study(Strict):
     training: Training
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
     reference: str
-    sweep: Sweep
+    sweep: Sweep = Sweep()
     dense: Dense
     prunable: Prunable
     recipes: dict[Name, Recipe] = {}
@@ -225,13 +157,18 @@ class Study(Strict):
     def _fits_together(self) -> Self:
         if self.reference not in self.arms:
             raise fail(options.unknown("The arm", self.reference, self.arms), "reference")
-        for name in self.arms:
-            training = self.training_of(name)
-            try:
-                study_checks.check_arm(self, name, training)
-            except options.WrongValueError as error:
-                raise fail(str(error), error.path) from error
+        try:
+            for name in self.recipes:
+                study_checks.check_recipe(self, name)
+            for name in self.arms:
+                study_checks.check_arm(self, name, self.training_of(name))
+        except options.WrongValueError as error:
+            raise fail(str(error), error.path) from error
         return self
+
+    def masks_of(self, recipe: str) -> Recipe:
+        """The recipe that makes the masks which `recipe` trains: itself, or the one that its `mask_of` names."""
+        return self.recipes[self.recipes[recipe].mask_of or recipe]
 
     def training_of(self, arm: str) -> Training:
         """The study's training with what the arm changes; a schedule is replaced whole."""

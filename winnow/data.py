@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 FORMAT = "1"
+EPOCHS = 1_000_000  # more than any run has: copies of a run do not share orders
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,10 @@ def holdout(count: int, validation: int) -> tuple[np.ndarray, np.ndarray]:
     return shuffled[: count - validation], shuffled[count - validation :]
 
 
-def order(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
-    """The order in which the lane of `seed` sees the images `indices` in `epoch` (0-based)."""
-    return stream(seed, "order", epoch).permutation(indices)
+def order(seed: int, epoch: int, indices: np.ndarray, copy: int = 0) -> np.ndarray:
+    """The order in which the lane of `seed` sees the images `indices` in `epoch` (0-based); `copy` > 0: another one."""
+    random = stream(seed, "copy", copy * EPOCHS + epoch) if copy else stream(seed, "order", epoch)
+    return random.permutation(indices)
 
 
 def to_device(data: Data, device: str | torch.device) -> dict[str, torch.Tensor]:

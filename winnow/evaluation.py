@@ -23,25 +23,30 @@ class Evaluation:
 
     def __init__(self, job: TrainingJob, data: Data, held: Mapping[str, Tensor]) -> None:
         self.data, self.held, self.lanes = data, held, len(job.seeds)
-        self.validation = torch.from_numpy(np.ascontiguousarray(job.validation)).to(job.device)
+        self.held_out = torch.from_numpy(np.ascontiguousarray(job.validation)).to(job.device)
         self.workspace = job.model.workspace(self.lanes, BATCH, job.device, job.dtype, training=False)
 
-    def columns(self, parameters: Tensors) -> dict[str, PerLane]:
-        """The columns test_loss, test_accuracy, validation_loss, validation_accuracy (None without such images)."""
+    def validation(self, parameters: Tensors) -> dict[str, PerLane]:
+        """The columns validation_loss and validation_accuracy (None without such images)."""
+        if not len(self.held_out):
+            return self.nothing("validation")
         images, labels = self.held["train_images"], self.held["train_labels"]
-        nothing: PerLane = [None] * self.lanes
-        test = self._evaluate(parameters, self.held["test_images"], self.held["test_labels"], None)
-        held_out = (nothing, nothing)
-        if len(self.validation):
-            held_out = self._evaluate(parameters, images, labels, self.validation)
-        return {
-            "validation_loss": held_out[0], "validation_accuracy": held_out[1],
-            "test_loss": test[0], "test_accuracy": test[1],
-        }  # fmt: skip
+        loss, accuracy = self.measure(parameters, images, labels, self.held_out)
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
 
-    def _evaluate(
+    def test(self, parameters: Tensors) -> dict[str, PerLane]:
+        """The columns test_loss and test_accuracy."""
+        loss, accuracy = self.measure(parameters, self.held["test_images"], self.held["test_labels"], None)
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def nothing(self, images: str) -> dict[str, PerLane]:
+        """The same columns where nothing was looked at."""
+        return {f"{images}_loss": [None] * self.lanes, f"{images}_accuracy": [None] * self.lanes}
+
+    def measure(
         self, parameters: Tensors, images: Tensor, labels: Tensor, index: Tensor | None
     ) -> tuple[PerLane, PerLane]:
+        """(mean loss, accuracy) per lane over the images [N, ...] named by `index`, or all of them."""
         count = len(labels) if index is None else len(index)
         loss = torch.zeros(self.lanes, dtype=torch.float64, device=labels.device)
         correct = torch.zeros(self.lanes, dtype=torch.int64, device=labels.device)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from winnow import options, plugins
@@ -174,6 +174,7 @@ Dataset = Annotated[str, _plugin("datasets")]
 Results = Annotated[str, AfterValidator(_user(_results))]
 Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
 Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(_user(_blocks))]
+ArmNames = Annotated[list[Name], Field(min_length=1), AfterValidator(_user(_distinct))]
 TrainOn = Literal["holdout", "all"]
 Optimizer = Annotated[dict[str, Any], _entry("optimizers")]
 Criterion = Annotated[str, _plugin("criteria")]
@@ -186,3 +187,18 @@ FigureNames = Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator
 Format = Literal["png", "pdf", "svg"]
 FORMATS: tuple[str, ...] = get_args(Format)
 Formats = Annotated[list[Format], Field(min_length=1), AfterValidator(_user(_distinct))]
+
+
+class Strict(BaseModel):
+    """Frozen, no conversions between types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise fail(options.unknown("The key", key, cls.model_fields), str(key))
+        return values

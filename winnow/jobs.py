@@ -13,6 +13,7 @@ DATA_FILES = ("train_images.npy", "train_labels.npy", "test_images.npy", "test_l
 STATES = ("init.safetensors", "rewind.safetensors", "final.safetensors")
 DENSE_FILES = ("metrics.csv", *STATES, "run.json")
 TICKET_FILES = ("mask.safetensors", "final.safetensors", "metrics.csv")
+PREVIOUS_FILES = ("mask.safetensors", "final.safetensors", "run.json")  # what the next round reads
 ROUND_FILES = (*TICKET_FILES, "run.json")
 GRAPH_FILES, WEIGHT_FILES = ("graph.csv", "nodes.csv"), ("weights.csv", "histograms.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,8 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "prune": ("study", "arm", "recipe", "seeds", "round"),
     "prune_in_run": ("study", "arm", "recipe", "seeds", "round"),
     "export_edges": ("study", "arm", "recipe", "seeds", "round"),
+    "instability": ("study", "arm", "recipe", "seeds", "round"),
+    "export_rounds": ("study", "arm", "recipe", "seeds", "seed"),
     "measure": ("study", "arm", "recipe", "seeds", "round"),
     "table": ("study", "table"),
     "figure": ("study", "figure", "format"),

@@ -11,7 +11,7 @@ This module is imported while a Snakefile is parsed, for `round_densities`: NumP
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from winnow import plugins
@@ -21,33 +21,42 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from winnow.saliency import Network
+
 RESTARTS = ("rewind", "random", "keep", "signs")
 SCHEDULE_RESTARTS = ("rewind", "constant_last")
 _REACHED = 1.001  # a round within 0.1 % of the target is the target: 0.7248**5 = 0.20003, 0.9**3 = 0.7290000000000001
 _MOST_ROUNDS = 1000
 
 
-def round_densities(density: float, rounds: int | None = None, rate: float | None = None) -> list[float]:
-    """Densities of the rounds 1, 2, ...; the last one is exactly the target `density`.
+def round_densities(density: float | None = None, rounds: int | None = None, rate: float | None = None) -> list[float]:
+    """Densities of the rounds 1, 2, ... from two of target `density`, number of `rounds`, and `rate`.
 
-    By `rounds`: density ** (r / rounds), the same share of the survivors pruned each time. By `rate`, the share pruned
-    per round: (1 - rate) ** r until the target is reached (or missed by less than 0.1 %).
-    UserError: density or rate outside (0, 1), rounds < 1, not exactly one of rounds and rate, more than 1000 rounds.
+    With `density` the last one is exactly the target. By `rounds` and `density`: density ** (r / rounds), the same
+    share of the survivors pruned each time. By `rate`, the share pruned per round: (1 - rate) ** r for the given
+    `rounds`, or until the target is reached (or missed by less than 0.1 %).
+    UserError: density or rate outside (0, 1), rounds < 1, not exactly two of the three, more than 1000 rounds.
     """
-    if not 0 < density < 1:
+    if [density, rounds, rate].count(None) != 1:
+        raise UserError(
+            f"A recipe needs two of density, rounds and rate (the share pruned per round), not {density=}, {rounds=} "
+            f"and {rate=}."
+        )
+    if density is not None and not 0 < density < 1:
         raise UserError(
             f"density: {density} is not a target for pruning; valid is a kept share strictly between 0 and 1."
         )
-    if (rounds is None) == (rate is None):
-        raise UserError(
-            f"A recipe needs either rounds or rate (the share pruned per round), not {rounds=} and {rate=}."
-        )
-    if rounds is not None:
-        if not 1 <= rounds <= _MOST_ROUNDS:
-            raise UserError(f"rounds: {rounds} is not valid; it must be a whole number from 1 to {_MOST_ROUNDS}.")
-        return [density ** (r / rounds) for r in range(1, rounds)] + [density]
-    if rate is None or not 0 < rate < 1:
+    if rounds is not None and not 1 <= rounds <= _MOST_ROUNDS:
+        raise UserError(f"rounds: {rounds} is not valid; it must be a whole number from 1 to {_MOST_ROUNDS}.")
+    if rate is not None and not 0 < rate < 1:
         raise UserError(f"rate: {rate} is not valid; the share pruned per round lies strictly between 0 and 1.")
+    if rate is None:
+        assert density is not None
+        assert rounds is not None
+        return [density ** (r / rounds) for r in range(1, rounds)] + [density]
+    if density is None:
+        assert rounds is not None
+        return [(1 - rate) ** r for r in range(1, rounds + 1)]
     densities: list[float] = []
     while (following := (1 - rate) ** (len(densities) + 1)) > density * _REACHED:
         densities.append(following)
@@ -62,7 +71,8 @@ class Context:
 
     weights, initial, rewind: all parameters at the end of the round before, at initialisation and at the rewind point
     (None where the criterion does not need them); mask: the round before's, None for a dense network; streams: one
-    generator per lane; names: the prunable tensors, in the model's order.
+    generator per lane; names: the prunable tensors, in the model's order; network: the differentiable loss on a batch
+    of training images (None as above).
     """
 
     weights: Mapping[str, NDArray[Any]] | None
@@ -71,23 +81,40 @@ class Context:
     mask: Mapping[str, NDArray[np.bool_]] | None
     streams: Sequence[np.random.Generator]
     names: Sequence[str]
+    network: Network | None = None
+
+    def masked(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All arrays, with exact zeros where the mask has pruned."""
+        from winnow import masks
+
+        return masks.apply(arrays, self.mask or {})
 
 
 def make_mask(
     criterion: str, context: Context, density: float | Mapping[str, float], scope: str
 ) -> dict[str, NDArray[np.bool_]]:
-    """The mask of a round: score by the plug-in `criterion`, then select exactly (errors: `masks.select`)."""
+    """The mask of a round: score by the plug-in `criterion`, then select exactly (errors: `masks.select`).
+
+    A criterion with STEPS = n scores and selects n times, each time a like share of what is left.
+    """
     from winnow import masks
 
     plugin = plugins.load("criteria", criterion)
     missing = [need for need in plugin.NEEDS if getattr(context, need) is None]
     if missing:
         raise ValueError(f"criterion {criterion!r} needs {', '.join(missing)}")
-    scores = plugin.score(context)
-    if set(scores) != set(context.names):
-        raise ValueError(f"criterion {criterion!r} scored {sorted(scores)} instead of {sorted(context.names)}")
-    previous = None if context.mask is None else {name: context.mask[name] for name in context.names}
-    return masks.select({name: scores[name] for name in context.names}, density, scope, previous)
+    shares: list[float | Mapping[str, float]] = [density]
+    if (steps := getattr(plugin, "STEPS", 1)) > 1 and not isinstance(density, Mapping):
+        start = 1.0 if context.mask is None else float(masks.density(context.mask).min())
+        shares = [start * (density / start) ** (step / steps) for step in range(1, steps)] + [density]
+    for share in shares:
+        scores = plugin.score(context)
+        if set(scores) != set(context.names):
+            raise ValueError(f"criterion {criterion!r} scored {sorted(scores)} instead of {sorted(context.names)}")
+        previous = None if context.mask is None else {name: context.mask[name] for name in context.names}
+        mask = masks.select({name: scores[name] for name in context.names}, share, scope, previous)
+        context = replace(context, mask=mask)
+    return mask
 
 
 def restart(

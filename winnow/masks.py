@@ -37,8 +37,12 @@ def kept_count(density: float, total: int) -> int:
     return math.floor(density * total * (1 + 1e-12) + 0.5)
 
 
-def check_kept(density: float, sizes: Mapping[str, int], scope: str) -> None:
+def check_kept(density: float | Mapping[str, float], sizes: Mapping[str, int], scope: str | None) -> None:
     """UserError if a density keeps not one weight of the prunable tensors (`sizes`: weights by name)."""
+    if isinstance(density, Mapping):
+        if not any(kept_count(density[name], size) for name, size in sizes.items()):
+            raise UserError(f"The densities {dict(density)} keep no weight of any prunable tensor.")
+        return
     total = max(sizes.values()) if scope == "layerwise" else sum(sizes.values())
     if kept_count(density, total) == 0:
         where = "in any of the prunable tensors" if scope == "layerwise" else f"of the {total} prunable ones"

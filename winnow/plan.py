@@ -19,7 +19,7 @@ STAGES = {
     "dense_runs": ("dense",),
     "selection": ("select",),
     "pruning": ("prune", "prune_in_run"),
-    "analysis": ("export_edges", "measure_dense", "measure", "table"),
+    "analysis": ("export_rounds", "export_edges", "instability", "measure_dense", "measure", "table"),
     "figures": ("figure",),
 }
 

@@ -11,12 +11,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from winnow import io, lottery, masks, provenance, stored_run
+from winnow import io, lottery, masks, plugins, provenance, saliency, stored_run
 from winnow.errors import UserError
 from winnow.setting import Setting
 from winnow.spec import InRunSpec, RoundSpec, TrainSpec
 from winnow.stored_run import Place
-from winnow.training_job import Arrays, InRunPruning
+from winnow.training_job import Arrays, InRunPruning, TrainingJob
 
 
 def train_dense(spec: TrainSpec, place: Place) -> None:
@@ -31,7 +31,7 @@ def check_rounds(specs: Sequence[RoundSpec], place: Place, dense: Path | None) -
     """UserError for what is wrong with the rounds of a recipe, or with their dense run where that is there already."""
     first = specs[0]
     setting = Setting.of(first.training, place.data)
-    _prunable(setting, first.prunable, min(spec.density for spec in specs), first.recipe.scope)
+    _prunable(setting, first.prunable, specs[-1].density, first.recipe.scope)
     if dense is not None:
         _read_states(dense, dense, setting)
 
@@ -41,30 +41,66 @@ def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> N
 
     UserError if the runs were trained with other seeds or another model.
     """
-    setting = Setting.of(spec.training, place.data)
-    recipe = spec.recipe
+    setting, recipe = Setting.of(spec.training, place.data), spec.recipe
     names = _prunable(setting, spec.prunable, spec.density, recipe.scope)
     found, inputs = _read_states(dense, previous, setting)
-    before = None
-    if spec.round > 1:
-        before, inputs["mask"] = _read(previous / "mask.safetensors", setting, names)
-    context = lottery.Context(
-        found["trained"], found["initial"], found["rewind"], before, setting.streams(spec.round), names
-    )
-    mask = lottery.make_mask(recipe.criterion, context, spec.density, recipe.scope)
+    if recipe.criterion is None or (spec.round > 1 and not recipe.one_shot):
+        found["mask"], inputs["mask"] = _read(previous / "mask.safetensors", setting, names)
+    mask = found["mask"] if recipe.criterion is None else _mask(spec, setting, names, found)
     fresh = setting.initialise("restart", spec.round) if recipe.restart == "random" else None
     point = {key: found[key] for key in ("trained", "initial", "rewind")}
     start = lottery.restart(recipe.restart, **point, fresh=fresh, mask=mask)
+    job = _restarted(spec, setting, start, mask, previous)
+    used = [("criteria", recipe.criterion)] if recipe.criterion else []
+    used += [("schedules", recipe.schedule["name"])] if recipe.schedule else []
+    value = dataclasses.asdict(spec)
+    stored_run.run(job, setting, place, value, {"mask": mask}, plug_ins=used, inputs=inputs)
+
+
+def train_copy(spec: RoundSpec, copy: int, place: Place, dense: Path, run: Path | None) -> None:
+    """Train a round once more from the rewind point, with the data order `copy` >= 1 of its seeds.
+
+    run: the folder of the round, whose mask is taken; None: the dense network. UserError as in `prune_round`.
+    """
+    setting = Setting.of(spec.training, place.data)
+    start, digest = _read(dense / "rewind.safetensors", setting, list(setting.model.shapes))
+    inputs, mask = {"rewind": digest}, None
+    if run is not None:
+        names = setting.prunable(spec.prunable)
+        mask, inputs["mask"] = _read(run / "mask.safetensors", setting, names)
+        start = masks.apply(start, mask)
+    job = dataclasses.replace(_restarted(spec, setting, start, mask, run or dense), order=copy)
+    used = [("schedules", spec.recipe.schedule["name"])] if spec.recipe.schedule else []
+    value = {**dataclasses.asdict(spec), "copy": copy}
+    stored_run.run(job, setting, place, value, {"mask": mask or {}}, plug_ins=used, inputs=inputs)
+
+
+def _mask(spec: RoundSpec, setting: Setting, names: list[str], found: dict[str, Arrays]) -> Arrays:
+    assert spec.recipe.criterion is not None
+    assert spec.recipe.scope is not None
+    needs = plugins.constant("criteria", spec.recipe.criterion, "NEEDS")
+    context = lottery.Context(
+        weights=found["trained"],
+        initial=found["initial"],
+        rewind=found["rewind"],
+        mask=found.get("mask"),
+        streams=setting.streams(spec.round),
+        names=names,
+        network=saliency.network(setting, spec.round) if "network" in needs else None,
+    )
+    return lottery.make_mask(spec.recipe.criterion, context, spec.density, spec.recipe.scope)
+
+
+def _restarted(spec: RoundSpec, setting: Setting, start: Arrays, mask: Arrays | None, previous: Path) -> TrainingJob:
+    """The training of a round from `start`: its part of the dense run's iterations, with lanes frozen that diverged."""
+    recipe = spec.recipe
     begin = lottery.start_of(
         recipe.restart, recipe.schedule_restart, setting.iterations(spec.training.rewind), setting.total
     )
     factor = setting.factor(recipe.schedule or spec.training.schedule)
     dead = tuple(io.read_json(previous / "run.json")["diverged"])
     job = setting.job(start, mask, lambda i: factor(begin.position(i)), first=begin.start, dead=dead)
-    job = dataclasses.replace(job, rewind=None)
-    value = dataclasses.asdict(spec)
-    used = [("criteria", recipe.criterion), *([("schedules", recipe.schedule["name"])] if recipe.schedule else [])]
-    stored_run.run(job, setting, place, value, {"mask": mask}, plug_ins=used, inputs=inputs)
+    return dataclasses.replace(job, rewind=None)
 
 
 def prune_in_run(spec: InRunSpec, place: Place) -> None:
@@ -96,7 +132,7 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
 
 
-def _prunable(setting: Setting, patterns: list[str], density: float, scope: str) -> list[str]:
+def _prunable(setting: Setting, patterns: list[str], density: float | dict[str, float], scope: str | None) -> list[str]:
     """The prunable tensors; UserError if a pattern matches none, or the density keeps nothing of them."""
     names = setting.prunable(patterns)
     masks.check_kept(density, {name: math.prod(setting.model.shapes[name]) for name in names}, scope)

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-PURPOSES = ("init", "order", "holdout", "mask", "null", "restart", "split", "drawing", "probe")
+PURPOSES = ("init", "order", "holdout", "mask", "null", "restart", "split", "drawing", "probe", "copy", "saliency")
 
 
 def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:

@@ -102,6 +102,7 @@ class Setting:
             model=self.model, optimizer=spec.optimizer, lr=float(spec.lr), factor=factor, start=start, mask=mask,
             seeds=spec.seeds, train=self.train, validation=self.validation, first=first, last=self.total,
             per_epoch=self.per_epoch, evaluate_every=self.iterations(spec.evaluate_every),
+            test_every=self.iterations(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
             dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
         )  # fmt: skip

@@ -26,8 +26,9 @@ def _build(cls: type[T], values: dict[str, Any], what: str) -> T:
 class TrainSpec:
     """One training job: a seed block trained at one learning rate.
 
-    `length`, `rewind` and `evaluate_every` are durations ("20ep", "4000it"); `lr` is a decimal string or "best";
-    `train_on` is "holdout" (the last `validation` images of a seeded shuffle are kept out) or "all".
+    `length`, `rewind`, `evaluate_every` and `test_every` are durations ("20ep", "4000it"), the last None for "at every
+    evaluation"; `lr` is a decimal string or "best"; `train_on` is "holdout" (the last `validation` images of a seeded
+    shuffle are kept out) or "all".
     """
 
     dataset: str
@@ -40,6 +41,7 @@ class TrainSpec:
     length: str
     rewind: str
     evaluate_every: str
+    test_every: str | None
     batch_size: int
     clip: float | None
     precision: str
@@ -52,7 +54,8 @@ class TrainSpec:
         """Build from parsed JSON. UserError for missing or further keys and for impossible durations."""
         spec = _build(cls, values, "training")
         length, rewind = Duration.parse(spec.length), Duration.parse(spec.rewind)
-        Duration.parse(spec.evaluate_every)
+        for every in (spec.evaluate_every, spec.test_every or "1ep"):
+            Duration.parse(every)
         if length.unit == rewind.unit and rewind.count >= length.count:
             raise UserError(
                 f"rewind: {spec.rewind} is at or after the end of training (length: {spec.length}); "
@@ -67,10 +70,15 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class RecipeSpec:
-    """How a ticket is made: criterion + scope + restart; `schedule` None means the dense run's schedule."""
+    """How a ticket is made: criterion + scope + restart; `schedule` None means the dense run's schedule.
 
-    criterion: str
-    scope: str
+    `criterion` and `scope` None: the mask is the one of the run named as the previous one. `one_shot`: the previous run
+    is the dense one in every round.
+    """
+
+    criterion: str | None
+    scope: str | None
+    one_shot: bool
     restart: str
     schedule_restart: str
     schedule: Options | None
@@ -78,13 +86,13 @@ class RecipeSpec:
 
 @dataclass(frozen=True)
 class RoundSpec:
-    """One prune - restart - train step. `density` is the kept share of the prunable weights after pruning."""
+    """One prune - restart - train step. `density`: kept share after pruning, of all prunable weights or by tensor."""
 
     training: TrainSpec
     recipe: RecipeSpec
     prunable: list[str]
     round: int
-    density: float
+    density: float | dict[str, float]
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> RoundSpec:

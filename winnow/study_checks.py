@@ -58,7 +58,47 @@ def check_arm(study: Study, name: str, training: Training) -> None:
         if values.in_run:
             path = f"recipes.{recipe}.in_run.at"
             _check_moments(path, values.in_run.at, rewind, length, per_epoch(study.dense.train_on))
+        if values.layer_rates and (values.arms is None or name in values.arms):
+            _check_layer_rates(study, name, recipe)
     _check_patterns(study, name)
+
+
+def check_recipe(study: Study, name: str) -> None:
+    """WrongValueError for arms that the study does not have, and masks of a recipe that makes none of its own."""
+    recipe = study.recipes[name]
+    for index, arm in enumerate(recipe.arms or []):
+        if arm not in study.arms:
+            raise WrongValueError(f"recipes.{name}.arms[{index}]", options.unknown("The arm", arm, study.arms))
+    if recipe.mask_of is None:
+        return
+    valid = [other for other, values in study.recipes.items() if values.rounds_of_its_own]
+    path = f"recipes.{name}.mask_of"
+    if recipe.mask_of not in valid:
+        raise WrongValueError(path, options.unknown("The recipe (with rounds of its own)", recipe.mask_of, valid))
+    source = study.recipes[recipe.mask_of]
+    without = [arm for arm in study.arms if recipe.runs_in(arm) and not source.runs_in(arm)]
+    if without:
+        raise WrongValueError(
+            path, f"{recipe.mask_of!r} is not valid; it makes no masks for {', '.join(without)}, where {name} runs."
+        )
+
+
+def _check_layer_rates(study: Study, arm: str, recipe: str) -> None:
+    tensors = prunable(study, arm)
+    for pattern in study.recipes[recipe].layer_rates or {}:
+        if tensors is not None and not any(fnmatchcase(tensor, pattern) for tensor in tensors):
+            raise WrongValueError(
+                f"recipes.{recipe}.layer_rates",
+                f"{pattern!r} matches no prunable tensor of arm {arm}. These are: {', '.join(tensors)}.",
+            )
+
+
+def prunable(study: Study, name: str) -> list[str] | None:
+    """The prunable tensors of an arm in the model's order; None if the model does not tell its tensors."""
+    arm = study.arms[name]
+    tensors = options.tensors(arm.model or study.model)
+    patterns = arm.prunable or study.prunable
+    return tensors and [tensor for tensor in tensors if any(fnmatchcase(tensor, pattern) for pattern in patterns)]
 
 
 def _lead(first: Duration, second: Duration, per_epoch: int | None) -> int | None:

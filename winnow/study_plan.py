@@ -10,14 +10,15 @@ import functools
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from winnow import plugins
-from winnow.config import Recipe, Study, Training
+from winnow import plugins, study_checks
+from winnow.config import Study, Training
 from winnow.errors import UserError
 from winnow.fields import BEST, FORMATS
 from winnow.jobs import (
     DATA_FILES,
     DENSE_FILES,
     GRAPH_FILES,
+    PREVIOUS_FILES,
     ROUND_FILES,
     STATES,
     TICKET_FILES,
@@ -26,6 +27,7 @@ from winnow.jobs import (
     rate_name,
     seeds_name,
 )
+from winnow.recipes import Recipe
 from winnow.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -50,10 +52,10 @@ class StudyPlan:
             self._select(arm)
             for seeds in self.study.dense.seeds:
                 self._dense("dense", arm, self.study.dense.train_on, self.study.arms[arm].pruning_rate, seeds)
-                for recipe, values in self.study.recipes.items():
-                    if values.enabled and values.in_run:
+                for recipe, values in self._recipes(arm):
+                    if values.in_run:
                         self._prune_in_run(arm, recipe, values, seeds)
-                    elif values.enabled:
+                    else:
                         self._prune(arm, recipe, values, seeds)
         tables = [*self.study.tables]
         for figure in self.study.figures.names:
@@ -72,6 +74,11 @@ class StudyPlan:
             self._table(table)
         if rule == "figure":
             self._figure(name, form)
+
+    def _recipes(self, arm: str) -> list[tuple[str, Recipe]]:
+        """The recipes that run in this arm; those that take another's masks come last."""
+        mine = [(name, recipe) for name, recipe in self.study.recipes.items() if recipe.runs_in(arm)]
+        return sorted(mine, key=lambda item: item[1].mask_of is not None)
 
     def _dataset(self, arm: str) -> str:
         return self.study.arms[arm].dataset or self.study.dataset
@@ -93,6 +100,9 @@ class StudyPlan:
 
     def _tuned_folder(self, arm: str, seeds: list[int]) -> str:
         return self._dense_folder(arm, self.study.dense.train_on, self.study.arms[arm].pruning_rate, seeds)
+
+    def _round_folder(self, arm: str, recipe: str, seeds: list[int], number: int) -> str:
+        return f"{self.folder}/{arm}/{recipe}/{seeds_name(seeds)}/round{number}"
 
     def _training(self, arm: str, train_on: str, rate: str, seeds: list[int], training: Training) -> dict[str, Any]:
         """A TrainSpec."""
@@ -173,6 +183,8 @@ class StudyPlan:
         """Measures of a run; of a round with the weights that its mask was made from."""
         graph = self.study.measures.graph if rule == "measure" else []
         weights = self.study.measures.weights
+        if not graph and not weights:
+            return
         used = [*(("measures", name) for name in dict.fromkeys([*graph, *weights]))]
         if criterion:
             used.append(("criteria", criterion))  # its SELECTED_BY is read
@@ -197,23 +209,25 @@ class StudyPlan:
 
     def _ticket(self, rule: str, arm: str, recipe: str, seeds: list[int], number: int, **job: Any) -> str:
         """A round or an in-run recipe, its edge list and its measures; the folder."""
-        folder = f"{self.folder}/{arm}/{recipe}/{seeds_name(seeds)}/round{number}"
+        folder = self._round_folder(arm, recipe, seeds, number)
         wildcards = self._wildcards(arm, recipe=recipe, seeds=seeds_name(seeds), round=str(number))
         rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
         job["inputs"] = {"data": self._data(arm), **job["inputs"], "best": self._best(arm, rate)}
         self.plan.add(rule, wildcards, outputs=[f"{folder}/{file}" for file in ROUND_FILES], **job)
-        self.plan.add(
-            "export_edges",
-            wildcards,
-            {"run": [f"{folder}/mask.safetensors", f"{folder}/final.safetensors"]},
-            [f"{folder}/edges.csv.gz"],
-            {},
-            self.plan.sources("export_edges", ()),
-        )
+        if self.study.measures.edge_lists:
+            self.plan.add(
+                "export_edges",
+                wildcards,
+                {"run": [f"{folder}/mask.safetensors", f"{folder}/final.safetensors"]},
+                [f"{folder}/edges.csv.gz"],
+                {},
+                self.plan.sources("export_edges", ()),
+            )
         group = "rounds" if rule == "prune" else "in_run"
         # The mask of a round was made from the run before; inside a run from weights that no file holds.
         before = [path for path in job["inputs"].get("previous", []) if path.endswith(".safetensors")]
-        selection = (before, job["spec"]["recipe"]["criterion"]) if before else ()
+        criterion = job["spec"]["recipe"]["criterion"]
+        selection = (before, criterion) if before and criterion else ()
         outputs = (*GRAPH_FILES, *WEIGHT_FILES)
         self._measure(
             "measure", wildcards, arm, folder, self._tuned_folder(arm, seeds), TICKET_FILES, outputs, *selection
@@ -222,42 +236,86 @@ class StudyPlan:
         return folder
 
     def _prune(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
-        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
-        training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
-        used = (*self._plugins(training, values.schedule), ("criteria", values.criterion))
+        criterion = (("criteria", values.criterion),) if values.criterion else ()
         dense = self._tuned_folder(arm, seeds)
-        previous = [f"{dense}/{file}" for file in ("final.safetensors", "run.json")]
-        for number, density in enumerate(values.densities(), start=1):
+        unpruned = [f"{dense}/{file}" for file in ("final.safetensors", "run.json")]
+        previous, folders, specs = unpruned, [], self._round_specs(arm, recipe, values, seeds)
+        for spec in specs:
+            if values.mask_of:  # the same round of the recipe that makes the masks
+                other = self._round_folder(arm, values.mask_of, seeds, spec["round"])
+                previous = [f"{other}/{file}" for file in PREVIOUS_FILES]
             folder = self._ticket(
                 "prune",
                 arm,
                 recipe,
                 seeds,
-                number,
+                spec["round"],
                 inputs={"dense": [f"{dense}/{file}" for file in STATES], "previous": previous},
-                spec={
-                    "training": training,
-                    "recipe": {
-                        "criterion": values.criterion,
-                        "scope": values.scope,
-                        "restart": values.restart,
-                        "schedule_restart": values.schedule_restart,
-                        "schedule": values.schedule,
-                    },
-                    "prunable": self._prunable(arm),
-                    "round": number,
-                    "density": density,
-                },
-                sources=self.plan.sources("prune", used),
+                spec=spec,
+                sources=self.plan.sources("prune", (*self._plugins(spec["training"], values.schedule), *criterion)),
             )
-            previous = [f"{folder}/{file}" for file in ("mask.safetensors", "final.safetensors", "run.json")]
+            folders.append(folder)
+            previous = unpruned if values.one_shot else [f"{folder}/{file}" for file in PREVIOUS_FILES]
+        if self.study.dense.train_on == "holdout":  # there is a validation loss to stop by
+            self._export_rounds(arm, recipe, seeds, [dense, *folders])
+        if values.instability:
+            for spec in [{**specs[0], "round": 0, "density": 1.0}, *specs]:
+                self._instability(arm, recipe, values, seeds, spec)
+
+    def _round_specs(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> list[dict[str, Any]]:
+        """The RoundSpecs of all rounds."""
+        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        common = {
+            "training": self._training(arm, train_on, rate, seeds, self.study.training_of(arm)),
+            "recipe": {
+                "criterion": values.criterion,
+                "scope": values.scope,
+                "one_shot": bool(values.one_shot),
+                "restart": values.restart,
+                "schedule_restart": values.schedule_restart,
+                "schedule": values.schedule,
+            },
+            "prunable": self._prunable(arm),
+        }
+        densities = self.study.masks_of(recipe).densities(study_checks.prunable(self.study, arm))
+        return [{**common, "round": number, "density": density} for number, density in enumerate(densities, start=1)]
+
+    def _export_rounds(self, arm: str, recipe: str, seeds: list[int], folders: list[str]) -> None:
+        for seed in seeds:
+            self.plan.add(
+                "export_rounds",
+                self._wildcards(arm, recipe=recipe, seeds=seeds_name(seeds), seed=str(seed)),
+                {"dense": [f"{folders[0]}/metrics.csv"], "rounds": [f"{folder}/metrics.csv" for folder in folders[1:]]},
+                [f"{self.folder}/{arm}/{recipe}/{seeds_name(seeds)}/seed{seed}.csv"],
+                {"seed": seed},
+                self.plan.sources("export_rounds", ()),
+            )
+
+    def _instability(self, arm: str, recipe: str, values: Recipe, seeds: list[int], spec: dict[str, Any]) -> None:
+        assert values.instability is not None
+        number, rate, train_on = spec["round"], self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        folder, dense = self._round_folder(arm, recipe, seeds, number), self._tuned_folder(arm, seeds)
+        self.plan.add(
+            "instability",
+            self._wildcards(arm, recipe=recipe, seeds=seeds_name(seeds), round=str(number)),
+            {
+                "data": self._data(arm),
+                "dense": [f"{dense}/{file}" for file in ("rewind.safetensors", "run.json")],
+                "run": [f"{folder}/{file}" for file in ("mask.safetensors", "run.json")] if number else [],
+                "best": self._best(arm, rate),
+            },
+            [f"{folder}/instability.csv"],
+            {"round": spec, **values.instability.model_dump()},
+            self.plan.sources("instability", self._plugins(spec["training"], values.schedule)),
+        )
+        self.runs.append(RunFolder("instability", arm, recipe, number, train_on, rate_name(rate), seeds, folder))
 
     def _prune_in_run(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
         assert values.in_run is not None
         rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
         schedule, after = values.in_run.schedule, values.in_run.schedule_after
         training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm)) | {"schedule": schedule}
-        used = (*self._plugins(training, after), ("criteria", values.criterion))
+        used = (*self._plugins(training, after), ("criteria", str(values.criterion)))
         self._ticket(
             "prune_in_run",
             arm,
@@ -294,7 +352,9 @@ class StudyPlan:
                 "runs": [vars(run) for run in runs],
                 "reference": self.study.reference,
                 "last": self.study.sweep.last,
-                "recipes": {k: {"criterion": v.criterion} for k, v in self.study.recipes.items() if k in used},
+                "recipes": {
+                    k: {"criterion": self.study.masks_of(k).criterion} for k in self.study.recipes if k in used
+                },
             },
             self.plan.sources("make_table", (("tables", table),)),
         )

@@ -35,6 +35,7 @@ class Trainer:
         self.rewind: Arrays = {}
         self.outcome = Outcome(sample_gradients=[0] * self.lanes)
         self.divergence = Divergence(job, data.classes)
+        self.lowest: evaluation.PerLane = [None] * self.lanes  # validation loss so far
         self._begin(job.start)
 
     def _begin(self, weights: Arrays) -> None:
@@ -127,12 +128,24 @@ class Trainer:
         closures = [part.problem.closures or self.problem.closures for part in self.parts for _ in part.seeds]
         clipped = [n / max(of, 1) for n, of in zip(self.problem.clipped.tolist(), closures, strict=True)]
         parameters = lane_optimizers.evaluation_parameters(self.parts, self.problem)
-        columns = {**self.means.columns(), **self.evaluation.columns(parameters), "clipped_share": clipped}
+        columns = {**self.means.columns(), **self.evaluation.validation(parameters), "clipped_share": clipped}
+        look = self._at_new_minimum(columns["validation_loss"]) or self.iteration in (self.job.first, self.job.last)
+        if look or self.iteration % self.job.test_every == 0 or self._due() is not None:
+            columns |= self.evaluation.test(parameters)
+        else:
+            columns |= self.evaluation.nothing("test")
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         lr = self._rate(max(self.iteration - 1, self.job.first))
         self.outcome.rows += evaluation.rows(self.job, self.iteration, lr, density, self.divergence.steps(), columns)
         self._count()
         self.means.reset()
+
+    def _at_new_minimum(self, losses: evaluation.PerLane) -> bool:
+        """Whether any lane's validation loss is lower than ever before: its test accuracy there will be asked for."""
+        pairs = list(zip(losses, self.lowest, strict=True))
+        lower = [loss is not None and (least is None or loss < least) for loss, least in pairs]
+        self.lowest = [loss if new else least for (loss, least), new in zip(pairs, lower, strict=True)]
+        return any(lower)
 
     def _count(self) -> None:
         for part in self.parts:
@@ -151,7 +164,8 @@ class Trainer:
             "iteration": self.iteration, "origin": self.origin, "pruned": self.pruned, "rows": self.outcome.rows,
             "sample_gradients": self.outcome.sample_gradients, "diverged": self.divergence.step,
             "high": self.divergence.high, "parameters": self.problem.parameters, "rewind": _tensors(self.rewind),
-            "mask": _tensors(self.mask), "optimizers": [part.optimizer.state_dict() for part in self.parts],
+            "lowest": self.lowest, "mask": _tensors(self.mask),
+            "optimizers": [part.optimizer.state_dict() for part in self.parts],
         }  # fmt: skip
         return checkpoint.flatten(tree)
 
@@ -174,6 +188,7 @@ class Trainer:
         self.iteration = tree["iteration"]
         device = self.job.device
         self.divergence.step, self.divergence.high = tree["diverged"].to(device), tree["high"].to(device)
+        self.lowest = tree["lowest"]
         self.outcome.rows, self.outcome.sample_gradients = tree["rows"], tree["sample_gradients"]
 
 

@@ -26,6 +26,8 @@ class TrainingJob:
     """Everything that decides the result of one training run.
 
     start   {name: float32 [L, ...]}, already masked;  mask {name: bool [L, ...]} of the pruned tensors, or None
+    test_every  iterations between two looks at the test images, beside those at a new minimum of the validation loss
+    order   which of a seed's data orders: 0, or a further one for a copy of a run
     first   iteration at which the run starts (a rewound run: its rewind point), last: where it ends
     factor  the learning rate's factor at an iteration;  rewind: iteration whose weights are kept, or None
     """
@@ -50,6 +52,8 @@ class TrainingJob:
     device: torch.device
     dead: tuple[int, ...] = ()  # seeds that diverged in the round before: frozen from the start
     prunings: tuple[InRunPruning, ...] = ()
+    order: int = 0
+    test_every: int = 1
 
 
 @dataclass

@@ -162,7 +162,8 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
             "--optimizer-options", "optimizers", {**defaults, **own, **further}, own.keys() - further.keys()
         ),
         "lr": args.learning_rate, "schedule": _checked("--schedule", "schedules", args.schedule),
-        "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "batch_size": args.batch_size,
+        "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "test_every": None,
+        "batch_size": args.batch_size,
         "clip": args.clip, "precision": args.precision, "seeds": args.seeds, "device": args.device,
         "threads": args.threads,
     }  # fmt: skip
@@ -171,7 +172,7 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
 def round_specs(args: argparse.Namespace) -> list[dict[str, Any]]:
     """The RoundSpecs of all rounds."""
     recipe = {
-        "criterion": args.criterion, "scope": args.scope, "restart": args.restart,
+        "criterion": args.criterion, "scope": args.scope, "one_shot": False, "restart": args.restart,
         "schedule_restart": args.schedule_restart, "schedule": None,
     }  # fmt: skip
     common = {"training": train_spec(args), "recipe": recipe, "prunable": args.prunable.split(",")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,12 +58,12 @@ def spread(
     filled: bool = True,
     scale: float = 1.0,
     dodge: float = 1.0,
-    interval: bool = True,
+    bars: Literal["interval", "range", "none"] = "interval",
 ) -> None:
     """Mean over seeds against x, with its 95 % interval as a bar (n >= 2) and every seed's point (2 <= n <= 3).
 
-    `scale` multiplies y, `dodge` multiplies x (to set lines beside each other on a logarithmic axis). interval=False:
-    for values that are not independent.
+    `scale` multiplies y, `dodge` multiplies x (to set lines beside each other on a logarithmic axis). bars: "range"
+    for smallest to largest value, "none" for values that are not independent.
     """
     points = points.dropna(subset=[y])
     if points.empty:
@@ -72,11 +72,15 @@ def spread(
     at = np.array([position for position, _ in groups])
     found = [estimate(values.tolist()) for _, values in groups]
     mean = np.array([one.mean for one in found], dtype=float)
-    half = np.array([np.nan if one.high is None else one.high - (one.mean or 0.0) for one in found])
+    if bars == "range":
+        ends = np.array([(values.min(), values.max()) for _, values in groups]).T
+    else:
+        ends = np.array([(one.low, one.high) for one in found], dtype=float).T
+    reach = np.abs(ends - mean)
     face = colour if filled else "white"
     axes.plot(at, mean, color=colour, linestyle=line, marker=marker, markerfacecolor=face, zorder=3)
-    if interval and np.isfinite(half).any():
-        axes.errorbar(at, mean, half, fmt="none", ecolor=colour, elinewidth=0.7, capsize=1.8, capthick=0.7, zorder=2)
+    if bars != "none" and np.isfinite(reach).any():
+        axes.errorbar(at, mean, reach, fmt="none", ecolor=colour, elinewidth=0.7, capsize=1.8, capthick=0.7, zorder=2)
     for position, values in groups:
         if 2 <= len(values) <= 3:
             axes.plot(np.full(len(values), position), values, ".", color=colour, markersize=2.5, alpha=0.8, zorder=4)
@@ -108,3 +112,15 @@ def crosses(axes: Axes, positions: Sequence[float], colour: str, text: str = "di
         color=colour,
         fontsize=6.5,
     )
+
+
+def from_dense(rows: pandas.DataFrame, recipe: str, first: bool) -> pandas.DataFrame:
+    """A recipe's rows, after those of the dense run that its rounds start from.
+
+    A control at one density stands alone (unless it is the first recipe), and an in-run recipe has a dense level of its
+    own.
+    """
+    mine: pandas.DataFrame = rows[rows["recipe"] == recipe]
+    if (first or mine["round"].nunique() > 1) and not (mine["round"] == 0).any():
+        mine = rows[rows["recipe"].isin(["dense", recipe])]
+    return mine

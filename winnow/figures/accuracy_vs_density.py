@@ -45,25 +45,13 @@ def _marker(i: int) -> str:
     return style.MARKERS[i % len(style.MARKERS)]
 
 
-def _points(rows: pandas.DataFrame, recipe: str, first: bool) -> pandas.DataFrame:
-    """A recipe's rows, after those of the dense run that its rounds start from.
-
-    A control at one density stands alone (unless it is the first recipe), and an in-run recipe has a dense level of its
-    own.
-    """
-    mine: pandas.DataFrame = rows[rows["recipe"] == recipe]
-    if (first or mine["round"].nunique() > 1) and not (mine["round"] == 0).any():
-        mine = rows[rows["recipe"].isin(["dense", recipe])]
-    return mine
-
-
 def _accuracies(axis: Axes, table: pandas.DataFrame, arms: list[str], recipes: list[str]) -> None:
     table = table.assign(percent=100 * table["density"])
     middle = (len(arms) * len(recipes) - 1) / 2
     for k, arm in enumerate(arms):
         mine, colour = table[table["arm"] == arm], style.colours(arms)[arm]
         for i, recipe in enumerate(recipes):
-            alive = _points(mine[mine["diverged_step"].isna()], recipe, i == 0)
+            alive = marks.from_dense(mine[mine["diverged_step"].isna()], recipe, i == 0)
             look = {"line": _line(i), "marker": _marker(i), "filled": i == 0}
             dodge = 1 + STEP * (i * len(arms) + k - middle)
             marks.spread(axis, alive, "percent", "test_accuracy", colour, scale=100, dodge=dodge, **look)
@@ -79,7 +67,7 @@ def _differences(axis: Axes, summary: pandas.DataFrame, arms: list[str], recipes
     shift = (len(others) * len(recipes) - 1) / 2
     for k, arm in enumerate(others):
         for i, recipe in enumerate(recipes):
-            mine = _points(summary[summary["arm"] == arm], recipe, i == 0).sort_values("density")
+            mine = marks.from_dense(summary[summary["arm"] == arm], recipe, i == 0).sort_values("density")
             middle = 100 * mine["difference"]
             half = 100 * mine["difference_ci95_high"] - middle
             colour = style.colours(arms)[arm]

@@ -57,7 +57,9 @@ def _panel(axis: Axes, rows: pandas.DataFrame, title: str, arms: list[str], by_t
         # Pairs of seeds share seeds: not independent, so no interval.
         alone = bool((mine["seed_a"] == mine["seed_b"]).all())
         line = "" if by_tensor else "-"
-        marks.spread(axis, mine, "at", "jaccard", colour, marker=marker, line=line, interval=alone)
+        marks.spread(
+            axis, mine, "at", "jaccard", colour, marker=marker, line=line, bars="interval" if alone else "none"
+        )
         _chance(axis, mine.groupby("at")["chance"].mean(), colour, by_tensor)
     if by_tensor:
         axis.set_xticks(range(len(parts)), [style.part_label(part).replace(" ", "\n") for part in parts])

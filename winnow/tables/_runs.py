@@ -41,7 +41,11 @@ class Stage:
     @property
     def mean_accuracy(self) -> float | None:
         """Mean test accuracy over the last 5 evaluations (or all, if fewer); None if diverged: those came before."""
-        return None if self.diverged_step is not None else float(self.rows["test_accuracy"].tail(MEAN_OVER).mean())
+        return (
+            None
+            if self.diverged_step is not None
+            else float(self.rows["test_accuracy"].dropna().tail(MEAN_OVER).mean())
+        )
 
 
 class Run(RunFolder):
