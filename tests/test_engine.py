@@ -115,10 +115,13 @@ def test_small_matmuls_leave_the_chosen_path_as_it_was() -> None:
     before = engine.backends.mkldnn.matmul.fp32_precision
     try:
         engine.use_matmul_path("medium")
-        with engine.small_matmul(engine.SMALL_MATMUL):
+        for last in (engine.SMALL_MATMUL - 1, engine.SMALL_MATMUL):
+            with engine.SizedMatmuls() as sized:
+                sized(engine.SMALL_MATMUL)
+                assert engine.backends.mkldnn.matmul.fp32_precision == "bf16"
+                sized(engine.SMALL_MATMUL - 1)
+                assert engine.backends.mkldnn.matmul.fp32_precision == "ieee"
+                sized(last)
             assert engine.backends.mkldnn.matmul.fp32_precision == "bf16"
-        with engine.small_matmul(engine.SMALL_MATMUL - 1):
-            assert engine.backends.mkldnn.matmul.fp32_precision == "ieee"
-        assert engine.backends.mkldnn.matmul.fp32_precision == "bf16"
     finally:
         engine.backends.mkldnn.matmul.fp32_precision = before

@@ -8,13 +8,12 @@ decide the bits of a result. On a GPU no TF32 is used on either path.
 
 from __future__ import annotations
 
-import contextlib
 import platform
 import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy
 import torch
@@ -72,26 +71,25 @@ def use_matmul_path(name: str) -> None:
         switch.fp32_precision = "ieee"
 
 
-def small_matmul(multiply_adds: int) -> contextlib.AbstractContextManager[None]:
-    """Within it, PyTorch's default computes float32 matmuls of so few multiply-adds, whatever `use_matmul_path` says.
+class SizedMatmuls:
+    """Within it, calls with the multiply-adds of the next matmul let PyTorch's default compute small float32 ones.
 
-    oneDNN takes 10 to 15 us to set up each, in which a core does about a million multiply-adds.
+    Whatever `use_matmul_path` says, which holds again afterwards: oneDNN takes 10 to 15 us to set up each, in which a
+    core does about a million multiply-adds. A class, since contextlib's would take that long itself.
     """
-    return _DEFAULT_PATH if multiply_adds < SMALL_MATMUL else _SAME_PATH
 
+    def __enter__(self) -> Self:
+        self.before = self.now = backends.mkldnn.matmul.fp32_precision
+        return self
 
-class _DefaultPath:
-    """Like contextlib's, but in 2 us."""
-
-    def __enter__(self) -> None:
-        self.before = backends.mkldnn.matmul.fp32_precision
-        backends.mkldnn.matmul.fp32_precision = MATMUL_PATHS["highest"]
+    def __call__(self, multiply_adds: int) -> None:
+        wanted = MATMUL_PATHS["highest"] if multiply_adds < SMALL_MATMUL else self.before
+        if wanted != self.now:
+            backends.mkldnn.matmul.fp32_precision = self.now = wanted
 
     def __exit__(self, *_: object) -> None:
-        backends.mkldnn.matmul.fp32_precision = self.before
-
-
-_DEFAULT_PATH, _SAME_PATH = _DefaultPath(), contextlib.nullcontext()
+        if self.now != self.before:
+            backends.mkldnn.matmul.fp32_precision = self.before
 
 
 def matmul_error() -> float:

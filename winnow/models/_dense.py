@@ -11,8 +11,8 @@ calls. Activations, and all matmuls but the last layer's, are in `dtype`; logits
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import torch
@@ -49,50 +49,48 @@ class Dense:
         below = pairwise(sizes[:-1])
         low = dtype not in (torch.float32, torch.float64)
         self._copies = [torch.empty(lanes, n, m, device=device, dtype=dtype) for m, n in below] if low else []
+        self._views = _Views(names)
 
     def forward(self, parameters: Tensors, x: Tensor) -> Tensor:
         """Logits [L, B, classes] of x [L, B, inputs] in `dtype`."""
         count = x.shape[1]
-        for i, (name, a) in enumerate(zip(self._names, self._place(count)[0], strict=False)):
-            bias = parameters[f"{name}.bias"][:, None].to(self.dtype)
-            with self._path(i, count):
-                x = self._f.apply_(torch.baddbmm(bias, x, self._weight(parameters, i).mT, out=a))
-        last = self._names[-1]
-        bias, weight = parameters[f"{last}.bias"][:, None], parameters[f"{last}.weight"]
-        with self._path(-1, count):
-            return torch.baddbmm(bias, x.to(weight.dtype), weight.mT)
+        *layers, (weight, turned, bias) = self._views(parameters)
+        with engine.SizedMatmuls() as sized:
+            for i, ((below, down, shift), a) in enumerate(zip(layers, self._place(count)[0], strict=True)):
+                if self._copies:
+                    down, shift = self._copies[i].copy_(below).mT, shift.to(self.dtype)
+                sized(count * self._matrix_sizes[i])
+                x = self._f.apply_(torch.baddbmm(shift, x, down, out=a))
+            sized(count * self._matrix_sizes[-1])
+            return torch.baddbmm(bias, x.to(weight.dtype), turned)
 
     def backward(
         self, parameters: Tensors, x: Tensor, error: Tensor, gradients: Tensors, below: bool = False
     ) -> Tensor | None:
-        """Fill `gradients` from `error`, dL/dlogits [L, B, classes]; with `below`, dL/dx [L, B, inputs] in `dtype`."""
+        """Fill `gradients` from `error`, dL/dlogits [L, B, classes]; with `below`, dL/dx [L, B, inputs] in `dtype`.
+
+        For the parameters and x of the last `forward`.
+        """
         count = x.shape[1]
         activations, deltas = self._place(count)
-        last = self._names[-1]
-        weight, top, d = parameters[f"{last}.weight"], activations[-1], deltas[-1]
-        with self._path(-1, count):
+        weights = [weight for weight, _, _ in self._views(parameters)]
+        last, top, d = self._names[-1], activations[-1], deltas[-1]
+        with engine.SizedMatmuls() as sized:
+            sized(count * self._matrix_sizes[-1])
             torch.bmm(error.mT, top.to(error.dtype), out=gradients[f"{last}.weight"])
-            self._product(error, weight, d)
-        torch.sum(error, 1, out=gradients[f"{last}.bias"])
-        for i in reversed(range(len(activations))):
-            self._f.backward_(d, activations[i])
-            name, under = self._names[i], activations[i - 1] if i else x
-            with self._path(i, count):
+            self._product(error, weights[-1], d)
+            torch.sum(error, 1, out=gradients[f"{last}.bias"])
+            for i in reversed(range(len(activations))):
+                self._f.backward_(d, activations[i])
+                name, under, weight = self._names[i], activations[i - 1] if i else x, (self._copies or weights)[i]
+                sized(count * self._matrix_sizes[i])
                 self._product(d.mT, under, gradients[f"{name}.weight"])
                 torch.sum(d, 1, dtype=error.dtype, out=gradients[f"{name}.bias"])
                 if i:
-                    d = torch.bmm(d, self._weight(parameters, i), out=deltas[i - 1])
+                    d = torch.bmm(d, weight, out=deltas[i - 1])
                 elif below:
-                    return torch.bmm(d, self._weight(parameters, 0))
+                    return torch.bmm(d, weight)
         return None
-
-    def _path(self, layer: int, count: int) -> AbstractContextManager[None]:
-        """How float32 matmuls of a layer are computed for `count` images."""
-        return engine.small_matmul(count * self._matrix_sizes[layer])
-
-    def _weight(self, parameters: Tensors, layer: int) -> Tensor:
-        weight = parameters[f"{self._names[layer]}.weight"]
-        return self._copies[layer].copy_(weight) if self._copies else weight
 
     def _product(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         if out.dtype == a.dtype:
@@ -111,3 +109,21 @@ class Dense:
                 for kind in self._buffers
             ]
         return self._placed[count]
+
+
+class _Views:
+    """(weight [L, n, m], the same turned [L, m, n], bias [L, 1, n]) of each layer, made once for the same tensors."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = [(f"{name}.weight", f"{name}.bias") for name in names]
+        self._held: list[Tensor] = []
+        self._made: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def __call__(self, parameters: Tensors) -> list[tuple[Tensor, Tensor, Tensor]]:
+        found = [parameters[name] for pair in self._names for name in pair]
+        if not self._held or not all(map(operator.is_, found, self._held)):
+            self._held = found
+            self._made = [
+                (weight, weight.mT, bias[:, None]) for weight, bias in zip(found[::2], found[1::2], strict=True)
+            ]
+        return self._made
