@@ -39,6 +39,13 @@ class Part:
             else:
                 group["lr"] = lr
 
+    def step(self) -> None:
+        """One step from the gradients in `.grad`."""
+        step = type(self.optimizer).step
+        if getattr(step, "hooked", False):  # torch's profiling around it, which costs as much as a layer of 100 units
+            step = step.__wrapped__
+        step(self.optimizer)
+
     def step_by_closure(self) -> tuple[Tensor, Tensor]:
         """One step of an optimiser that calls the closure itself; (loss, right answers) of its first call, per lane."""
         first: list[tuple[Tensor, Tensor]] = []

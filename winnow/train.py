@@ -106,7 +106,7 @@ class Trainer:
                 part.problem.batch = inputs[part.lanes], labels[part.lanes]
             part.set_rate(lr)
             if shared:
-                part.optimizer.step()
+                part.step()
             else:
                 loss[part.lanes], correct[part.lanes] = part.step_by_closure()
             if not part.optimizer.keeps_zeros:
