@@ -229,6 +229,31 @@ def claims(study: Path) -> str:
     return table(header, lines)
 
 
+def instability(study: Path) -> str:
+    """Linear mode connectivity of every round."""
+    found: dict[tuple[str, str, int], Rows] = {}
+    for row in read(study, "instability"):
+        found.setdefault((row["arm"], row["recipe"], int(row["round"])), []).append(row)
+    lines = [
+        (
+            f"{arm} {recipe}", str(number), percent([row["density"] for row in rows]),
+            *(bars(rows, column, 100) for column in ("test_instability", "test_error", "train_instability")),
+            str(len(rows)),
+        )
+        for (arm, recipe, number), rows in found.items()
+    ]  # fmt: skip
+    header = (
+        "arm and recipe",
+        "round",
+        "kept, %",
+        "test error between copies rises by, points",
+        "their own test error, %",
+        "training error between them rises by",
+        "seeds",
+    )
+    return table(header, lines)
+
+
 PARTS = {
     "published": ("gd_vs_eg", published),
     "rounds": ("gd_vs_eg", rounds),
@@ -236,6 +261,7 @@ PARTS = {
     "provenance": ("gd_vs_eg", provenance),
     "tickets": ("tickets", tickets),
     "claims": ("tickets", claims),
+    "instability": ("tickets", instability),
     "ticket_provenance": ("tickets", ticket_provenance),
 }
 

@@ -209,6 +209,7 @@ S, T = "gd_vs_eg", "tickets"
          r"gd_vs_eg.prunable\[1\]: 'rnn.weight_hh_l3' matches no tensor .*Its tensors: rnn.weight_ih_l0"),
         (f"{S}.arms.eg.prunable", ["weight"], r"gd_vs_eg.arms.eg.prunable\[0\]: 'weight' matches no tensor"),
         (f"{S}.model.layers", 1, r"prunable\[1\]: 'rnn.weight_ih_l\[1-9\]\*' matches no tensor"),
+        ("tickets.prunable", ["nothing*"], r"tickets.prunable\[0\]: 'nothing\*' matches no tensor"),
         # names
         ("one_seed", copy.deepcopy(DEFAULT[S]), "config: one_seed: 'one_seed' cannot be a name here"),
         (f"{S}.recipes.dense", {"criterion": "random"}, "recipes.dense: 'dense' cannot be a name here"),

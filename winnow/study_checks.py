@@ -56,6 +56,7 @@ def check_arm(study: Study, name: str, training: Training) -> None:
                 f"({_both(length, per_epoch(train_on))}).",
             )
         _check_test_every(name, arm.training, training, per_epoch(train_on))
+    _check_patterns(study, name)
     for recipe, values in study.recipes.items():
         if values.in_run:
             path = f"recipes.{recipe}.in_run.at"
@@ -65,7 +66,6 @@ def check_arm(study: Study, name: str, training: Training) -> None:
     if arm.layer_rates:
         _check_layer_rates(study, name, f"arms.{name}", arm.layer_rates)
         _check_one_rate(study, name)
-    _check_patterns(study, name)
 
 
 def check_recipe(study: Study, name: str) -> None:
