@@ -5,10 +5,13 @@
 #   <results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/      a dense run; rate is lr0.022 or best, seeds seeds0-2
 #   <results>/{study}/{arm}/best.json                             the learning rate selected on validation data
 #   <results>/{study}/{arm}/{recipe}/{seeds}/round{round}/        a ticket: mask, weights, metrics, edges, measures
+#   <results>/{study}/sweeps/{sweep}/                             trials of a sweep of the network from scratch
+#   <results>/{study}/runs/{group}/{run}/, {study}/classify/      trainings of what sweeps found; images they classify
 #   <results>/{study}/tables/{table}.csv                          joint tables
 #   <results>/{study}/figures/{figure}.{format}                   figures
 #   <results>/logs/, <results>/benchmarks/                        by rule and wildcards
 #   <results>/.store/    finished runs and checkpoints            <results>/.ledger/    what each output was made from
+#   <results>/.sweeps/   the trials of sweeps
 # docs/files.md describes every file. `snakemake --list-rules` explains the rules, `make why` what would rerun and why.
 
 
@@ -16,6 +19,7 @@ include: "rules/common.smk"  # reads config.yaml
 include: "rules/data.smk"
 include: "rules/dense.smk"
 include: "rules/pruning.smk"
+include: "rules/scratch.smk"
 include: "rules/analysis.smk"
 include: "rules/figures.smk"
 
@@ -51,6 +55,22 @@ rule pruning:
         PLAN.outputs(*STAGES["pruning"]),
     message:
         "All tickets are made"
+
+
+rule sweeps:
+    """Search the spaces of the network from scratch."""
+    input:
+        PLAN.outputs(*STAGES["sweeps"]),
+    message:
+        "All sweeps are finished"
+
+
+rule from_scratch:
+    """Train what the sweeps found: best configurations, pairs of losses, another data set; classify an image."""
+    input:
+        PLAN.outputs(*STAGES["from_scratch"]),
+    message:
+        "All networks from scratch are trained"
 
 
 rule analysis:

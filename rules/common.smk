@@ -42,6 +42,7 @@ def read_config():
 cli.run(read_config)
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/.store"
+SWEEPS = f"{RESULTS}/.sweeps"
 # A resource, not a param: under Snakemake's own triggers a new param reruns the job. Text, since numbers are rounded.
 STORE_GB = str(CONFIG.execution.store_gb)
 LEDGER = f"{RESULTS}/.ledger"
@@ -71,6 +72,10 @@ wildcard_constraints:
     seeds=r"seeds[0-9,-]+",
     seed=r"\d+",
     round=r"[1-9]\d*",
+    sweep=one_of(*PLAN.values("sweep")),
+    worker=r"\d+",
+    group=one_of(*PLAN.values("group")),
+    run=r"\w+",
     # Any name: the plan also makes what config does not name, and says what there is when it cannot.
     table=r"\w+",
     figure=r"\w+",

@@ -19,8 +19,6 @@ from winnow.fields import (
     Clip,
     Dataset,
     Device,
-    FigureNames,
-    Formats,
     GraphMeasures,
     Images,
     LayerRates,
@@ -46,9 +44,11 @@ from winnow.fields import (
     fail,
 )
 from winnow.recipes import Recipe
+from winnow.scratch_config import Figures, ScratchStudy
 
 __all__ = ["Config", "Rate", "load", "validate"]
 GENERAL = ("studies", "execution", "data", "pathvars")
+KINDS = {"arms", "sweeps"}  # a section with one of these keys is a study
 LONGEST_VALUE = 80  # characters of a wrong value that a message shows
 WORDS = {  # what pydantic's types of error mean to a reader
     "bool_type": "true or false",
@@ -136,13 +136,6 @@ class Measures(Strict):
     edge_lists: bool = True
 
 
-class Figures(Strict):
-    """Which figures, in which formats."""
-
-    names: FigureNames = []
-    formats: Formats = ["png"]
-
-
 class Study(Strict):
     """A named section: what its arms share, and what is asked of them."""
 
@@ -196,13 +189,17 @@ class Study(Strict):
 
 
 class Config(Strict):
-    """The whole configuration. `studies` holds the sections by name, `run` the names of those that run, in order."""
+    """The whole configuration: `run` names the studies that run, in order; their sections are in one of the last two.
+
+    A section with the key `sweeps` is a study of the network from scratch.
+    """
 
     run: list[str]
     execution: Execution
     data: dict[str, DataSource]
     results: Results
     studies: dict[Name, Study]
+    scratch: dict[Name, ScratchStudy] = {}
 
 
 def _without_null(value: Any) -> Any:
@@ -254,7 +251,7 @@ def validate(raw: Mapping[str, Any]) -> Config:
     for key, value in sections.items():
         if key in run and not isinstance(value, Mapping):
             raise _wrong(str(key), f"{_shown(value)} is not valid; valid is {WORDS['model_type']}.")
-        if key not in run and not (isinstance(value, Mapping) and "arms" in value):
+        if key not in run and not (isinstance(value, Mapping) and value.keys() & KINDS):
             raise _wrong(str(key), options.unknown("The key", key, [*GENERAL, *map(str, run)]))
     for index, study in enumerate(run):
         if not isinstance(study, str) or study not in sections:
@@ -270,11 +267,12 @@ def validate(raw: Mapping[str, Any]) -> Config:
             execution=values.get("execution", {}),
             data=values.get("data", {}),
             results=pathvars.get("results", "results"),
-            studies=sections,
+            studies={name: section for name, section in sections.items() if "sweeps" not in section},
+            scratch={name: section for name, section in sections.items() if "sweeps" in section},
         )
     except ValidationError as error:
         path, text = _first(error)
-        path = f"pathvars.{path}" if path == "results" else path.removeprefix("studies.")
+        path = f"pathvars.{path}" if path == "results" else path.removeprefix("studies.").removeprefix("scratch.")
         raise _wrong(path, text) from error
     for name in config.data:
         try:

@@ -37,7 +37,7 @@ def fail(message: str, path: str = "") -> PydanticCustomError:
     return PydanticCustomError("winnow", "{message}", {"path": path, "message": message})
 
 
-def _user(function: Any) -> Any:
+def user_error(function: Any) -> Any:
     """A validator that turns UserError into pydantic's error, which knows the key path."""
 
     def validator(value: Any) -> Any:
@@ -58,7 +58,7 @@ def _within(valid: str, whole: bool = False, more: str = "") -> Any:
             return number
         raise UserError(f"{value!r} is not valid; valid is {options.words(valid, whole)}{more}.")
 
-    return BeforeValidator(_user(known))
+    return BeforeValidator(user_error(known))
 
 
 def _images(value: Any) -> int:
@@ -114,7 +114,7 @@ def _plugin(kind: str) -> Any:
         plugins.path(kind, value)
         return str(value)
 
-    return BeforeValidator(_user(known))
+    return BeforeValidator(user_error(known))
 
 
 def _entry(kind: str) -> Any:
@@ -123,7 +123,7 @@ def _entry(kind: str) -> Any:
             raise UserError(f"{value!r} must be a mapping with the key 'name' and the options of that plug-in.")
         return options.check(kind, value)
 
-    return BeforeValidator(_user(known))
+    return BeforeValidator(user_error(known))
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -152,14 +152,14 @@ def _measure(constant: str) -> Any:
             raise UserError(options.unknown("The measure", value, valid))
         return str(value)
 
-    return BeforeValidator(_user(known))
+    return BeforeValidator(user_error(known))
 
 
-Name = Annotated[str, BeforeValidator(_user(_name))]
-Rate = Annotated[str, BeforeValidator(_user(rate_text))]
-PruningRate = Annotated[str, BeforeValidator(_user(lambda value: value if value == BEST else rate_text(value)))]
-Length = Annotated[str, BeforeValidator(_user(_positive_duration))]
-Moment = Annotated[str, BeforeValidator(_user(_duration))]
+Name = Annotated[str, BeforeValidator(user_error(_name))]
+Rate = Annotated[str, BeforeValidator(user_error(rate_text))]
+PruningRate = Annotated[str, BeforeValidator(user_error(lambda value: value if value == BEST else rate_text(value)))]
+Length = Annotated[str, BeforeValidator(user_error(_positive_duration))]
+Moment = Annotated[str, BeforeValidator(user_error(_duration))]
 Number = Annotated[float, BeforeValidator(options.as_number)]
 Density = Annotated[float, _within("(0, 1)"), Field(gt=0, lt=1)]
 Whole = Annotated[int, _within("[0, inf)", whole=True), Field(ge=0)]
@@ -170,27 +170,27 @@ PositiveNumber = Annotated[float, _within("(0, inf)"), Field(gt=0)]
 Clip = Annotated[float, _within("(0, inf)", more=", or null to clip nothing"), Field(gt=0)]
 LayerRates = Annotated[dict[str, Density], Field(min_length=1)]
 Rounds = Annotated[int, _within("[1, 1000]", whole=True), Field(ge=1, le=1000)]
-Images = Annotated[int, BeforeValidator(_user(_images)), Field(ge=1)]
-Device = Annotated[str, BeforeValidator(_user(_device)), Field(pattern=DEVICE)]
+Images = Annotated[int, BeforeValidator(user_error(_images)), Field(ge=1)]
+Device = Annotated[str, BeforeValidator(user_error(_device)), Field(pattern=DEVICE)]
 Schedule = Annotated[dict[str, Any], _entry("schedules")]
 Model = Annotated[dict[str, Any], _entry("models")]
 Dataset = Annotated[str, _plugin("datasets")]
-Results = Annotated[str, AfterValidator(_user(_results))]
-Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(_user(_distinct))]
-Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(_user(_blocks))]
-ArmNames = Annotated[list[Name], Field(min_length=1), AfterValidator(_user(_distinct))]
+Results = Annotated[str, AfterValidator(user_error(_results))]
+Prunable = Annotated[list[str], Field(min_length=1), AfterValidator(user_error(_distinct))]
+Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(user_error(_blocks))]
+ArmNames = Annotated[list[Name], Field(min_length=1), AfterValidator(user_error(_distinct))]
 TrainOn = Literal["holdout", "all"]
 Optimizer = Annotated[dict[str, Any], _entry("optimizers")]
 Criterion = Annotated[str, _plugin("criteria")]
-Rates = Annotated[list[Rate], AfterValidator(_user(_distinct))]
+Rates = Annotated[list[Rate], AfterValidator(user_error(_distinct))]
 Moments = Annotated[list[Length], Field(min_length=1)]
-GraphMeasures = Annotated[list[Annotated[str, _measure("GRAPHS")]], AfterValidator(_user(_distinct))]
-WeightMeasures = Annotated[list[Annotated[str, _measure("WEIGHTS")]], AfterValidator(_user(_distinct))]
-Tables = Annotated[list[Annotated[str, _plugin("tables")]], AfterValidator(_user(_distinct))]
-FigureNames = Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator(_user(_distinct))]
+GraphMeasures = Annotated[list[Annotated[str, _measure("GRAPHS")]], AfterValidator(user_error(_distinct))]
+WeightMeasures = Annotated[list[Annotated[str, _measure("WEIGHTS")]], AfterValidator(user_error(_distinct))]
+Tables = Annotated[list[Annotated[str, _plugin("tables")]], AfterValidator(user_error(_distinct))]
+FigureNames = Annotated[list[Annotated[str, _plugin("figures")]], AfterValidator(user_error(_distinct))]
 Format = Literal["png", "pdf", "svg"]
 FORMATS: tuple[str, ...] = get_args(Format)
-Formats = Annotated[list[Format], Field(min_length=1), AfterValidator(_user(_distinct))]
+Formats = Annotated[list[Format], Field(min_length=1), AfterValidator(user_error(_distinct))]
 
 
 class Strict(BaseModel):

@@ -16,6 +16,9 @@ TICKET_FILES = ("mask.safetensors", "final.safetensors", "metrics.csv")
 PREVIOUS_FILES = ("mask.safetensors", "final.safetensors", "run.json")  # what the next round reads
 ROUND_FILES = (*TICKET_FILES, "run.json")
 GRAPH_FILES, WEIGHT_FILES = ("graph.csv", "nodes.csv"), ("weights.csv", "histograms.csv")
+SWEEP_FILES = ("trials.csv", "epochs.csv", "best.json")
+SCRATCH_FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
+CLASSIFY_FILES = ("probabilities.csv", "samples.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {
     "download": ("dataset",),
     "dense": ("study", "arm", "train_on", "rate", "seeds"),
@@ -27,6 +30,10 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "instability": ("study", "arm", "recipe", "seeds", "round"),
     "export_rounds": ("study", "arm", "recipe", "seeds", "seed"),
     "measure": ("study", "arm", "recipe", "seeds", "round"),
+    "sweep": ("study", "sweep", "worker"),
+    "trials": ("study", "sweep"),
+    "train_from_scratch": ("study", "group", "run"),
+    "classify": ("study",),
     "table": ("study", "table"),
     "figure": ("study", "figure", "format"),
 }

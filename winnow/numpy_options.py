@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from winnow import options, plugins
 from winnow.argument_types import Help, number, whole
 from winnow.errors import UserError
-from winnow.scratch.names import canonical
-from winnow.scratch.optimizer import RANGES
-from winnow.scratch.settings import NAMES, Settings
+from winnow.scratch.names import NAMES, RANGES, canonical
+from winnow.scratch.settings import HIDDEN_SIZE, NUM_LAYERS, Settings
 
 EQUAL = {"num_layers", "hidden_size"}  # which say the same as `layers`, for layers of one size
-NUM_LAYERS, HIDDEN_SIZE = 3, 128  # where only one of them is given
 ALIASES = {"hidden_layers": "num_layers"}  # as the seed's sweep has it
 
 
@@ -48,9 +46,7 @@ def read(arguments: Sequence[str], description: str | None) -> Run:
     elif given.keys() & EQUAL:
         saved.pop("layers", None)
     values = {**saved, **given}
-    if values.keys() & EQUAL:
-        values["layers"] = (values.get("hidden_size", HIDDEN_SIZE),) * values.get("num_layers", NUM_LAYERS)
-    settings = Settings(**{field.name: values[field.name] for field in fields(Settings) if field.name in values})
+    settings = Settings.of(values)
     dataset = values.get("dataset", "fashion_mnist")
     trackers: dict[str, Any] = {key: values[key] for key in ("wandb_project", "wandb_entity") if key in values}
     return Run(
@@ -106,8 +102,8 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def _name(option: str) -> Callable[[str], str]:
-    what, table = NAMES[option]
-    return lambda text: canonical(what, text, table)
+    what, known = NAMES[option]
+    return lambda text: canonical(what, text, known)
 
 
 def _number(option: str, valid: str) -> Callable[[str], float]:

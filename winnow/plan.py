@@ -13,12 +13,16 @@ from winnow import provenance
 from winnow.config import Config
 from winnow.errors import UserError
 from winnow.jobs import WILDCARDS, Job, Plugins
+from winnow.scratch_plan import ScratchPlan
+from winnow.study_outputs import StudyOutputs
 from winnow.study_plan import StudyPlan
 
 STAGES = {
     "dense_runs": ("dense",),
     "selection": ("select",),
     "pruning": ("prune", "prune_in_run"),
+    "sweeps": ("sweep", "trials"),
+    "from_scratch": ("train_from_scratch", "classify"),
     "analysis": ("export_rounds", "export_edges", "instability", "measure_dense", "measure", "table"),
     "figures": ("figure",),
 }
@@ -33,7 +37,12 @@ class Plan:
         self.jobs: dict[tuple[str, ...], Job] = {}
         self.maker: dict[str, Job] = {}
         self._sources: dict[tuple[str, Plugins], dict[str, str]] = {}
-        self._studies = {name: StudyPlan(self, name, config.studies[name]) for name in config.run}
+        self._studies: dict[str, StudyOutputs] = {
+            name: StudyPlan(self, name, config.studies[name])
+            if name in config.studies
+            else ScratchPlan(self, name, config.scratch[name])
+            for name in config.run
+        }
         for study in self._studies.values():
             study.build()
         kinds: dict[str, str] = {}

@@ -50,6 +50,43 @@ _TICKET = {
     "test": "test accuracy there, in percent",
 }
 
+# Study `scratch`: what a training of the network from scratch is set to, and what it reached
+SETTINGS = {
+    "epochs": "epochs to train",
+    "num_layers": "number of hidden layers",
+    "hidden_size": "units of each hidden layer; empty where they differ",
+    "weight_decay": "L2 weight decay",
+    "learning_rate": "learning rate",
+    "optimizer": "sgd, momentum, nag, rmsprop, adam or nadam",
+    "batch_size": "images per minibatch",
+    "weight_init": "random or xavier",
+    "activation": "identity, sigmoid, tanh or relu",
+    "loss": "cross_entropy or mean_squared_error",
+    "momentum": "of momentum and nag",
+    "beta": "of rmsprop",
+    "beta1": "of adam and nadam",
+    "beta2": "of adam and nadam",
+    "epsilon": "of rmsprop, adam and nadam",
+    "layers": "units of the hidden layers where they differ, such as 128,64; empty where they do not",
+}
+_REACHED = {
+    "train_loss": "mean loss over the last epoch's minibatches (the setting's own loss); empty if diverged",
+    "train_accuracy": "accuracy over the same minibatches; empty if diverged",
+    "validation_loss": "mean loss over the validation images at the last epoch; empty if diverged",
+    "validation_accuracy": "accuracy on the validation images at the last epoch; empty if diverged",
+}
+_TESTED = {
+    "test_loss": "mean loss over the test images at the last epoch; empty if diverged",
+    "test_accuracy": "accuracy on the test images at the last epoch; empty if diverged",
+}
+_SWEEP = "name of the sweep"
+_CONFUSION = {
+    "seed": "random seed of the run",
+    "true": "name of the class that the image has",
+    "predicted": "name of the class with the largest probability",
+    "count": "number of test images",
+}
+
 SCHEMAS: dict[str, dict[str, str]] = {
     # one per training run
     "metrics": {
@@ -211,5 +248,108 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "source": "sending unit",
         "target": "receiving unit",
         "weight": "weight of the kept edge at the end of the run, within the largest weak component",
+    },
+    # of a study of sweeps (`sweeps` in config)
+    "run_confusion": _CONFUSION,
+    "trials": {
+        "sweep": _SWEEP,
+        "trial": "number of the trial within its sweep, from 0, in order of start",
+        "name": "its short name, such as run_hl-3_bs-16_act-tanh_opt-adam",
+        "state": "'complete', 'pruned' (stopped early as hopeless) or 'diverged'",
+        **SETTINGS,
+        **_REACHED,
+        "seconds": "seconds of training",
+        "started": "seconds from the start of the sweep's first trial to that of this one, less those in which no trial ran",
+        "finished": "the same, to the end of this one",
+        "worker": "number of the worker that trained it",
+    },
+    "trial_epochs": {
+        "sweep": _SWEEP,
+        "trial": "number of the trial within its sweep",
+        "epoch": "epochs trained",
+        "train_loss": "mean loss over the epoch's minibatches",
+        "train_accuracy": "accuracy over the same minibatches",
+        "validation_loss": "mean loss over the validation images",
+        "validation_accuracy": "accuracy on the validation images",
+    },
+    "importance": {
+        "sweep": _SWEEP,
+        "parameter": "setting that differs between the trials",
+        "importance": "its share of the variance of the validation accuracy that single settings explain (fANOVA)",
+        "correlation": "Spearman's, with the validation accuracy; empty for names, which have no order",
+    },
+    "values": {
+        "sweep": _SWEEP,
+        "parameter": "setting that differs between the trials",
+        "value": "one of its values, or of a setting with many a quarter of the trials ('0.001 to 0.003')",
+        "trials": "number of trials with it (and with a validation accuracy)",
+        "mean": "mean of their validation accuracies",
+        "sd": "standard deviation (n - 1); empty for one trial",
+        "best": "largest",
+        "correlation": "Spearman's, of having this value (1 or 0) with the validation accuracy",
+    },
+    "conclusions": {
+        "sweep": _SWEEP,
+        "conclusion": "what is claimed",
+        "comparison": "groups of trials that are compared, a against b",
+        "trials_a": "number of trials in a (with a validation accuracy)",
+        "mean_a": "mean of their validation accuracies",
+        "trials_b": "number of trials in b",
+        "mean_b": "mean of their validation accuracies",
+        "difference": "mean_a - mean_b",
+        "low": "lower end of its 95 % interval (Welch); empty below 2 trials on a side",
+        "high": "upper end",
+        "holds": "'yes' (low > 0), 'no' (high < 0) or 'unclear'",
+    },
+    "best_runs": {
+        "sweep": _SWEEP,
+        "seed": "random seed of the run",
+        **SETTINGS,
+        **_REACHED,
+        **_TESTED,
+    },
+    "confusion": {"sweep": _SWEEP, **_CONFUSION},
+    "per_class": {
+        "sweep": _SWEEP,
+        "class": "name of the class",
+        "seed": "random seed of the run",
+        "precision": "share of the test images classified so that are of the class; empty if there are none",
+        "recall": "share of the test images of the class that are classified so",
+        "f1": "harmonic mean of the two",
+        "images": "number of test images of the class",
+    },
+    "losses": {
+        "pair": "number of the pair: two runs that differ in their loss only",
+        **{name: text for name, text in SETTINGS.items() if name == "loss"},
+        **{name: text for name, text in SETTINGS.items() if name != "loss"},
+        **_REACHED,
+        "test_accuracy": _TESTED["test_accuracy"],
+        "diverged_step": "iteration at which the run diverged; empty if it did not",
+    },
+    "carry_over": {
+        "dataset": "data set that the configuration is carried over to",
+        "rank": "its rank in the sweep, 1 is the best",
+        "seed": "random seed of the run",
+        **SETTINGS,
+        "validation_accuracy": "accuracy on its validation images at the last epoch; empty if diverged",
+        "test_accuracy": "accuracy on its test images; empty if diverged",
+        "source_validation_accuracy": "validation accuracy of the configuration's trial in the sweep",
+    },
+    "probabilities": {
+        "image": "number of the image: 1 to 60,000 are training images, from 60,001 on test images",
+        "true": "name of its class",
+        "sweep": _SWEEP,
+        "seed": "random seed of the run",
+        "class": "name of a class",
+        "probability": "what the network gives it",
+        "predicted": "true for the class with the largest probability",
+    },
+    "samples": {
+        "class": "index of the class",
+        "name": "its name",
+        "image": "number of the image: the first of every class, and the one that `probabilities` is about",
+        "row": "row of the pixel, from the top",
+        "column": "column of the pixel",
+        "value": "its brightness, from 0 to 1",
     },
 }

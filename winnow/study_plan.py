@@ -6,16 +6,13 @@ but joint tables and figures.
 
 from __future__ import annotations
 
-import functools
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from winnow import plugins, study_checks
+from winnow import study_checks
 from winnow.config import Study, Training
-from winnow.errors import UserError
-from winnow.fields import BEST, FORMATS
+from winnow.fields import BEST
 from winnow.jobs import (
-    DATA_FILES,
     DENSE_FILES,
     GRAPH_FILES,
     PREVIOUS_FILES,
@@ -29,20 +26,18 @@ from winnow.jobs import (
 )
 from winnow.recipes import Recipe
 from winnow.run_folder import RunFolder
+from winnow.study_outputs import StudyOutputs, constant
 
 if TYPE_CHECKING:
     from winnow.plan import Plan
 
-_constant = functools.cache(plugins.constant)
 
-
-class StudyPlan:
+class StudyPlan(StudyOutputs):
     """Adds the jobs of one study."""
 
     def __init__(self, plan: Plan, name: str, study: Study) -> None:
-        self.plan, self.name, self.study = plan, name, study
-        self.folder = f"{plan.results}/{name}"
-        self.runs: list[RunFolder] = []
+        super().__init__(plan, name, study.tables, study.figures)
+        self.study = study
 
     def build(self) -> None:
         for arm in self.study.running():
@@ -57,23 +52,7 @@ class StudyPlan:
                         self._prune_in_run(arm, recipe, values, seeds)
                     else:
                         self._prune(arm, recipe, values, seeds)
-        tables = [*self.study.tables]
-        for figure in self.study.figures.names:
-            tables.extend(_constant("figures", figure, "TABLES", ()))
-        for table in dict.fromkeys(tables):
-            self._table(table)
-        for figure, form in product(self.study.figures.names, self.study.figures.formats):
-            self._figure(figure, form)
-
-    def add_unasked(self, rule: str, name: str, form: str = "png") -> None:
-        """Add a table, or a figure and its tables, that config does not name. UserError: there is no such plug-in."""
-        plugins.path(f"{rule}s", name)
-        if form not in FORMATS:
-            raise UserError(f"A figure cannot be made as {form!r}; valid is {', '.join(FORMATS)}.")
-        for table in [name] if rule == "table" else _constant("figures", name, "TABLES", ()):
-            self._table(table)
-        if rule == "figure":
-            self._figure(name, form)
+        self.add_tables_and_figures()
 
     def _recipes(self, arm: str) -> list[tuple[str, Recipe]]:
         """The recipes that run in this arm; those that take another's masks follow it."""
@@ -91,7 +70,7 @@ class StudyPlan:
         return {"study": self.name, "arm": arm, **others}
 
     def _data(self, arm: str) -> list[str]:
-        return [f"results/data/{self._dataset(arm)}/{file}" for file in DATA_FILES]
+        return self._packed(self._dataset(arm))
 
     def _best(self, arm: str, rate: str) -> list[str]:
         return [f"{self.folder}/{arm}/best.json"] if rate == BEST else []
@@ -130,10 +109,6 @@ class StudyPlan:
             ("optimizers", spec["optimizer"]["name"]),
             *(("schedules", name) for name in dict.fromkeys(named)),
         )
-
-    def _download(self, dataset: str) -> None:
-        outputs = [f"results/data/{dataset}/{file}" for file in DATA_FILES]
-        self.plan.add("download", {"dataset": dataset}, {}, outputs, {"dataset": dataset}, {})
 
     def _dense(self, group: str, arm: str, train_on: str, rate: str, seeds: list[int]) -> None:
         folder = self._dense_folder(arm, train_on, rate, seeds)
@@ -334,44 +309,25 @@ class StudyPlan:
             sources=self.plan.sources("prune_in_run", used),
         )
 
-    def _table(self, table: str) -> None:
-        groups = _constant("tables", table, "GROUPS", ())
-        files = _constant("tables", table, "FILES", ())
-        runs = [run for run in self.runs if run.group in groups]
-        paths = [f"{run.folder}/{file}" for run in runs for file in files]
+    def _table_inputs(self, table: str, runs: list[RunFolder]) -> dict[str, list[str]]:
+        with_best = constant("tables", table, "BEST", False)
         arms = dict.fromkeys(run.arm for run in runs)
-        with_best = _constant("tables", table, "BEST", False)
-        best = [
-            f"{self.folder}/{arm}/best.json" for arm in arms if with_best or self._best(arm, self._rate_of(runs, arm))
-        ]
+        return {
+            "best": [
+                f"{self.folder}/{arm}/best.json"
+                for arm in arms
+                if with_best or self._best(arm, self._rate_of(runs, arm))
+            ]
+        }
+
+    def _table_spec(self, runs: list[RunFolder]) -> dict[str, Any]:
         used = {run.recipe for run in runs}
-        self.plan.add(
-            "table",
-            {"study": self.name, "table": table},
-            {"runs": [path for path in paths if path in self.plan.maker], "best": best},
-            [f"{self.folder}/tables/{table}.csv"],
-            {
-                "runs": [vars(run) for run in runs],
-                "reference": self.study.reference,
-                "last": self.study.sweep.last,
-                "recipes": {
-                    k: {"criterion": self.study.masks_of(k).criterion} for k in self.study.recipes if k in used
-                },
-            },
-            self.plan.sources("make_table", (("tables", table),)),
-        )
+        return {
+            "reference": self.study.reference,
+            "last": self.study.sweep.last,
+            "recipes": {k: {"criterion": self.study.masks_of(k).criterion} for k in self.study.recipes if k in used},
+        }
 
     @staticmethod
     def _rate_of(runs: list[RunFolder], arm: str) -> str:
         return BEST if any(run.arm == arm and run.rate == BEST for run in runs) else ""
-
-    def _figure(self, figure: str, form: str) -> None:
-        tables = _constant("figures", figure, "TABLES", ())
-        self.plan.add(
-            "figure",
-            {"study": self.name, "figure": figure, "format": form},
-            {"tables": [f"{self.folder}/tables/{table}.csv" for table in tables]},
-            [f"{self.folder}/figures/{figure}.{form}"],
-            {},
-            self.plan.sources("draw", (("figures", figure),)),
-        )

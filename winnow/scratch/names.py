@@ -1,4 +1,4 @@
-"""What a user may call things, and numbers within their range: the checks of the package."""
+"""What a user may say: names, and numbers within their range. Imports no NumPy, so that config can check them, too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ from winnow.options import allows, words
 from winnow.plugins import valid_names
 
 ALIASES = {"nesterov": "nag"}
+NAMES = {  # option: what it names, and the keys of the table where it is looked up
+    "activation": ("activation", ("identity", "sigmoid", "tanh", "relu")),
+    "loss": ("loss", ("cross_entropy", "mean_squared_error")),
+    "weight_init": ("weight initialisation", ("random", "xavier")),
+    "optimizer": ("optimiser", ("sgd", "momentum", "nag", "rmsprop", "adam", "nadam")),
+}
+RANGES = {
+    "learning_rate": "(0, inf)",
+    "weight_decay": "[0, inf)",
+    "momentum": "[0, 1)",
+    "beta": "[0, 1)",
+    "beta1": "[0, 1)",
+    "beta2": "[0, 1)",
+    "epsilon": "(0, inf)",
+}
 
 
 def canonical(what: str, name: object, valid: Iterable[str]) -> str:

@@ -10,17 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from winnow.scratch.names import check_number
-
-RANGES = {
-    "learning_rate": "(0, inf)",
-    "weight_decay": "[0, inf)",
-    "momentum": "[0, 1)",
-    "beta": "[0, 1)",
-    "beta1": "[0, 1)",
-    "beta2": "[0, 1)",
-    "epsilon": "(0, inf)",
-}
+from winnow.scratch.names import RANGES, check_number
 
 
 class Optimizer:

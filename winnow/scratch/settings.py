@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from winnow.errors import UserError
-from winnow.scratch.activations import ACTIVATIONS
-from winnow.scratch.initialisers import INITIALISERS
-from winnow.scratch.losses import LOSSES
-from winnow.scratch.names import canonical, check_number
-from winnow.scratch.optimizer import RANGES
-from winnow.scratch.optimizers import OPTIMIZERS
+from winnow.scratch.names import NAMES, RANGES, canonical, check_number
 
-NAMES: dict[str, tuple[str, dict[str, Any]]] = {
-    "activation": ("activation", ACTIVATIONS),
-    "loss": ("loss", LOSSES),
-    "weight_init": ("weight initialisation", INITIALISERS),
-    "optimizer": ("optimiser", OPTIMIZERS),
-}
+NUM_LAYERS, HIDDEN_SIZE = 3, 128  # of equal layers, where only one of them is given
 
 
 @dataclass(frozen=True)
@@ -48,8 +39,8 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field, (what, table) in NAMES.items():
-            object.__setattr__(self, field, canonical(what, getattr(self, field), table))
+        for field, (what, known) in NAMES.items():
+            object.__setattr__(self, field, canonical(what, getattr(self, field), known))
         for option, valid in RANGES.items():
             check_number(option, getattr(self, option), valid)
         if not isinstance(self.layers, (tuple, list)):
@@ -62,6 +53,14 @@ class Settings:
         ):
             if type(value) is not int or value < least:
                 raise UserError(f"{field} has the value {value!r}, but must be a whole number of at least {least}.")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """With these values; in place of `layers` there may be `num_layers` and `hidden_size`, for equal ones."""
+        values = dict(values)
+        if values.keys() & {"num_layers", "hidden_size"}:
+            values["layers"] = (values.get("hidden_size", HIDDEN_SIZE),) * values.get("num_layers", NUM_LAYERS)
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
     def optimizer_options(self) -> dict[str, float]:
         """The options that every optimiser takes."""

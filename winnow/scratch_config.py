@@ -1,0 +1,92 @@
+"""The sections of config whose study is the network from scratch: those with the key `sweeps`. No NumPy, no Optuna."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from winnow import options, search_space
+from winnow.errors import UserError
+from winnow.fields import Dataset, FigureNames, Formats, Name, Positive, Strict, Tables, Whole, fail, user_error
+
+
+def _space(value: Any) -> search_space.Space:
+    if not isinstance(value, dict) or not value:
+        raise UserError(f"{value!r} is not valid; valid is a mapping from options to lists of choices or ranges.")
+    return search_space.check(value)
+
+
+Space = Annotated[dict[str, Any], BeforeValidator(user_error(_space))]
+RunSeeds = Annotated[list[Whole], Field(min_length=1)]
+
+
+class Sweep(Strict):
+    """A search of `trials` different settings of a space, by as many processes at once as there are cores."""
+
+    trials: Positive
+    workers: Positive = 16
+    stop_hopeless: bool = False
+    space: Space
+
+    @model_validator(mode="after")
+    def _enough_settings(self) -> Self:
+        if self.trials > (size := search_space.size(self.space)):
+            raise fail(f"{self.trials} is not valid; the space has {size:g} settings, each tried once.", "trials")
+        return self
+
+
+class Best(Strict):
+    """The best configuration of each sweep is trained again, once for each seed."""
+
+    seeds: RunSeeds = [0]
+
+
+class LossPairs(Strict):
+    """Settings drawn at random from the space of a sweep, each trained with both losses."""
+
+    sweep: Name
+    pairs: Positive
+
+
+class CarryOver(Strict):
+    """The best configurations of a sweep, trained on another data set."""
+
+    enabled: bool = True
+    sweep: Name
+    configurations: Positive
+    dataset: Dataset
+    seeds: RunSeeds = [0]
+
+
+class Figures(Strict):
+    """Which figures, in which formats."""
+
+    names: FigureNames = []
+    formats: Formats = ["png"]
+
+
+class ScratchStudy(Strict):
+    """A named section: sweeps, and what is made of their best configurations."""
+
+    dataset: Dataset
+    sweeps: Annotated[dict[Name, Sweep], Field(min_length=1)]
+    best: Best = Best()
+    loss_pairs: LossPairs | None = None
+    carry_over: CarryOver | None = None
+    image: Positive | None = None
+    tables: Tables = []
+    figures: Figures = Figures()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for key, part in {"loss_pairs": self.loss_pairs, "carry_over": self.carry_over}.items():
+            if part and part.sweep not in self.sweeps:
+                raise fail(options.unknown("The sweep", part.sweep, self.sweeps), f"{key}.sweep")
+        part = self.carry_over
+        if part and part.enabled and part.configurations > (trials := self.sweeps[part.sweep].trials):
+            raise fail(
+                f"{part.configurations} is not valid; the sweep {part.sweep} has {trials} trials.",
+                "carry_over.configurations",
+            )
+        return self

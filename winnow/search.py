@@ -1,0 +1,196 @@
+"""A sweep's record: who trains which setting, and what came out. Optuna proposes, any number of workers share a file.
+
+``<folder>/journal.log`` is an Optuna journal (study `sweep`): settings, epochs and results of every trial. States change
+under one lock. Who trains a trial holds the lock of ``trial<n>.lock``, which dies with its owner: a running trial whose
+lock is free is taken over by the next worker, with the same settings, and trained anew, or only told if its result stands
+there. A setting that came already is not trained again and does not count; it is told as failed, which the sampler
+does not look at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from winnow import search_space
+from winnow.search_space import WHOLE, Space
+from winnow.seeds import stream
+
+STUDY = "sweep"
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+ATTEMPTS = 10  # proposals that came already, before one is drawn at random
+
+
+class FileLock:
+    """An exclusive lock of a file, as Optuna's journal asks for it; it dies with its owner."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file: IO[bytes] | None = None
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Whether it is ours now."""
+        file = open(self.path, "ab")  # noqa: SIM115: open as long as the lock is held
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.close()
+            return False
+        self.file = file
+        return True
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self.file is not None:
+            self.file.close()
+        self.file = None
+
+
+class JournalLock(FileLock):
+    """The lock under which the journal grows. A line that a full disk or a crash cut off is removed first."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(journal.with_name("journal.lock"))
+        self.journal = journal
+
+    def acquire(self, wait: bool = True) -> bool:
+        """Whether it is ours now."""
+        if not super().acquire(wait):
+            return False
+        with open(self.journal, "rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end and (file.seek(end - 1), file.read(1))[1] != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+        return True
+
+
+class Search:
+    """The record of one sweep in `folder`, made where it is missing; `stop_hopeless`: whether the pruner is asked."""
+
+    def __init__(self, folder: Path, space: Space, stop_hopeless: bool = False) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
+        self.distributions = {option: _distribution(option, values) for option, values in space.items()}
+        self.lock = FileLock(folder / "lock")
+        self.mine: dict[int, FileLock] = {}
+        journal = folder / "journal.log"
+        with self.locked():
+            backend = JournalFileBackend(str(journal), JournalLock(journal))  # type: ignore[arg-type]
+            self.storage = JournalStorage(backend)
+            self.study = optuna.create_study(
+                storage=self.storage,
+                study_name=STUDY,
+                direction="maximize",
+                load_if_exists=True,
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=1),
+            )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """While inside, no other worker changes the state of a trial."""
+        self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+    def trials(self) -> list[FrozenTrial]:
+        """The trials that count, finished or running, in the order in which they were begun."""
+        return self.study.get_trials(deepcopy=False, states=(*FINISHED, TrialState.RUNNING))
+
+    def finished(self) -> list[FrozenTrial]:
+        """The finished trials; `user_attrs["result"]` is what `finish` was given."""
+        return [trial for trial in self.trials() if trial.state in FINISHED]
+
+    def next(self, limit: int) -> Trial | None:
+        """A trial to train: one that a dead worker left, or a new one; None where `limit` are finished or running."""
+        with self.locked():
+            for trial in self.trials():
+                if trial.state == TrialState.RUNNING and self._take(trial.number):
+                    if trial.params.keys() != self.space.keys():  # it died while it was being asked for
+                        self.study.tell(trial.number, state=TrialState.FAIL)
+                        self._give_back(trial.number)
+                    elif result := trial.user_attrs.get("result"):
+                        self._tell(trial.number, result["value"], result["pruned"])
+                    else:
+                        return Trial(self.study, self._id(trial.number))
+            trials = self.trials()
+            if len(trials) >= min(limit, search_space.size(self.space)):
+                return None
+            trial = self._ask({search_space.identity(trial.params) for trial in trials})
+            self._take(trial.number)
+            return trial
+
+    def hopeless(self, trial: Trial, epoch: int, accuracy: float) -> bool:
+        """Note the accuracy after an epoch (from 1); whether the trial is below the median of the others there."""
+        if not self.stop_hopeless:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a trial that was taken over reports its epochs again
+            trial.report(accuracy, epoch)
+        return trial.should_prune()
+
+    def finish(self, trial: Trial, result: dict[str, Any], value: float, pruned: bool = False) -> None:
+        """Record `result` (JSON), then that the trial is finished with `value`; a death in between loses nothing."""
+        trial.set_user_attr("result", {**result, "value": value, "pruned": pruned})
+        with self.locked():
+            self._tell(trial.number, value, pruned)
+
+    def _tell(self, number: int, value: float, pruned: bool) -> None:
+        if pruned:  # its value is the last accuracy that was reported
+            self.study.tell(number, state=TrialState.PRUNED)
+        else:
+            self.study.tell(number, value)
+        self._give_back(number)
+
+    def _ask(self, known: set[str]) -> Trial:
+        """A new trial whose setting is none of `known` (see search_space.identity)."""
+        for _ in range(ATTEMPTS):
+            # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
+            random = stream(0, "drawing", len(self.study.get_trials(deepcopy=False)))
+            seed = int(random.integers(2**31))
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+            trial = self.study.ask(self.distributions)
+            if search_space.identity(trial.params) not in known:
+                return trial
+            self.study.tell(trial, state=TrialState.FAIL)
+        while search_space.identity(values := search_space.draw(self.space, random)) in known:
+            pass
+        self.study.enqueue_trial(values)
+        return self.study.ask(self.distributions)
+
+    def _take(self, number: int) -> bool:
+        """Whether the trial is ours now: nobody who lives trains it."""
+        lock = FileLock(self.folder / f"trial{number}.lock")
+        if number in self.mine or not lock.acquire(wait=False):
+            return False
+        self.mine[number] = lock
+        return True
+
+    def _give_back(self, number: int) -> None:
+        lock = self.mine.pop(number)
+        lock.path.unlink()
+        lock.release()
+
+    def _id(self, number: int) -> int:
+        study = self.storage.get_study_id_from_name(STUDY)
+        return self.storage.get_trial_id_from_study_id_trial_number(study, number)
+
+
+def _distribution(option: str, values: Any) -> BaseDistribution:
+    if isinstance(values, list):
+        return CategoricalDistribution(values)
+    return (IntDistribution if option in WHOLE else FloatDistribution)(values["low"], values["high"], log=values["log"])

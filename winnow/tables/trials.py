@@ -1,0 +1,19 @@
+"""Every trial of every sweep: its settings, how it ended, and when it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from winnow import io
+from winnow.tables._runs import Run
+
+GROUPS = ("sweep",)
+FILES = ("trials.csv",)
+
+
+def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
+    """Per sweep in the order in which the trials were begun."""
+    for run in runs:
+        yield from io.read_table(Path(run.folder, "trials.csv"), "trials").to_dict("records")
