@@ -22,7 +22,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
     "__init__", "argument_types", "atomic", "cli", "config", "duration", "errors", "fields", "jobs", "lottery",
-    "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "store", "study_checks",
+    "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "scratch/__init__", "scratch/names",
+    "scratch/settings", "scratch_config", "scratch_plan", "search_space", "store", "study_checks", "study_outputs",
     "study_plan", "syntax", "why",
 )  # fmt: skip
 
@@ -212,7 +213,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         _ = shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     for name in WINNOW:
-        shutil.copy(ROOT / "winnow" / f"{name}.py", _folder(tree.path / "winnow"))
+        source = ROOT / "winnow" / f"{name}.py"
+        shutil.copy(source, _folder((tree.path / source.relative_to(ROOT)).parent))
     for name, text in PLUGINS.items():
         tree.write(f"winnow/{name}", text)
         tree.write(f"winnow/{name.partition('/')[0]}/__init__.py", "")

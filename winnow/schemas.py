@@ -259,7 +259,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         **SETTINGS,
         **_REACHED,
         "seconds": "seconds of training",
-        "started": "seconds from the start of the sweep's first trial to that of this one, less those in which no trial ran",
+        "started": "seconds from the start of the first trial to that of this one, less those in which no trial ran",
         "finished": "the same, to the end of this one",
         "worker": "number of the worker that trained it",
     },

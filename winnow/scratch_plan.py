@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ScratchPlan(StudyOutputs):
     """Adds the jobs of one study."""
 
+    GROUPS = ("sweep", "best", "loss_pairs", "carry_over", "classify")
+
     def __init__(self, plan: Plan, name: str, study: ScratchStudy) -> None:
         super().__init__(plan, name, study.tables, study.figures)
         self.study = study

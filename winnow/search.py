@@ -1,10 +1,10 @@
-"""A sweep's record: who trains which setting, and what came out. Optuna proposes, any number of workers share a file.
+"""A sweep's record: who trains which setting, and what came out. Optuna proposes, any number of workers share it.
 
-``<folder>/journal.log`` is an Optuna journal (study `sweep`): settings, epochs and results of every trial. States change
-under one lock. Who trains a trial holds the lock of ``trial<n>.lock``, which dies with its owner: a running trial whose
-lock is free is taken over by the next worker, with the same settings, and trained anew, or only told if its result stands
-there. A setting that came already is not trained again and does not count; it is told as failed, which the sampler
-does not look at.
+``<folder>/journal.log`` is an Optuna journal (study `sweep`): settings, epochs and results of every trial. The states
+of trials change under one lock. Who trains a trial holds the lock of ``trial<n>.lock``, which dies with its owner: a
+running trial whose lock is free is taken over by the next worker, with the same settings, and trained anew, or only
+told if its result stands there. A setting that came already is not trained again and does not count: it is told as
+failed, which the sampler does not look at, so that no result weighs twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -37,24 +37,24 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file: IO[bytes] | None = None
+        self.descriptor: int | None = None
 
     def acquire(self, wait: bool = True) -> bool:
         """Whether it is ours now."""
-        file = open(self.path, "ab")  # noqa: SIM115: open as long as the lock is held
+        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            file.close()
+            os.close(descriptor)
             return False
-        self.file = file
+        self.descriptor = descriptor
         return True
 
     def release(self) -> None:
         """Let others have it."""
-        if self.file is not None:
-            self.file.close()
-        self.file = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        self.descriptor = None
 
 
 class JournalLock(FileLock):
@@ -130,9 +130,9 @@ class Search:
             trials = self.trials()
             if len(trials) >= min(limit, search_space.size(self.space)):
                 return None
-            trial = self._ask({search_space.identity(trial.params) for trial in trials})
-            self._take(trial.number)
-            return trial
+            new = self._ask({search_space.identity(trial.params) for trial in trials})
+            self._take(new.number)
+            return new
 
     def hopeless(self, trial: Trial, epoch: int, accuracy: float) -> bool:
         """Note the accuracy after an epoch (from 1); whether the trial is below the median of the others there."""

@@ -20,7 +20,12 @@ constant = functools.cache(plugins.constant)
 
 
 class StudyOutputs:
-    """Adds such jobs of one study; `runs` are what tables are made of. A kind of study says the rest."""
+    """Adds such jobs of one study; `runs` are what tables are made of. A kind of study says the rest.
+
+    GROUPS are all groups that its runs may have.
+    """
+
+    GROUPS: tuple[str, ...] = ()
 
     def __init__(self, plan: Plan, name: str, tables: list[str], figures: Figures) -> None:
         self.plan, self.name = plan, name
@@ -71,10 +76,16 @@ class StudyOutputs:
         groups, files = constant("tables", table, "GROUPS", ()), constant("tables", table, "FILES", ())
         runs = [run for run in self.runs if run.group in groups]
         paths = [f"{run.folder}/{file}" for run in runs for file in files]
+        paths = [path for path in paths if path in self.plan.maker]
+        if not set(groups) & set(self.GROUPS) or (runs and files and not paths):
+            raise UserError(
+                f"config: {self.name}.tables: {table!r} (named there, or needed by a figure) is not valid; it joins "
+                f"{', '.join(files)} of the runs {', '.join(groups)}, which this study does not make."
+            )
         self.plan.add(
             "table",
             {"study": self.name, "table": table},
-            {"runs": [path for path in paths if path in self.plan.maker], **self._table_inputs(table, runs)},
+            {"runs": paths, **self._table_inputs(table, runs)},
             [f"{self.folder}/tables/{table}.csv"],
             {"runs": [vars(run) for run in runs], **self._table_spec(runs)},
             self.plan.sources("make_table", (("tables", table),)),

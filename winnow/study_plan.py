@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 class StudyPlan(StudyOutputs):
     """Adds the jobs of one study."""
 
+    GROUPS = ("sweep", "dense", "rounds", "in_run", "instability")
+
     def __init__(self, plan: Plan, name: str, study: Study) -> None:
         super().__init__(plan, name, study.tables, study.figures)
         self.study = study
@@ -312,13 +314,8 @@ class StudyPlan(StudyOutputs):
     def _table_inputs(self, table: str, runs: list[RunFolder]) -> dict[str, list[str]]:
         with_best = constant("tables", table, "BEST", False)
         arms = dict.fromkeys(run.arm for run in runs)
-        return {
-            "best": [
-                f"{self.folder}/{arm}/best.json"
-                for arm in arms
-                if with_best or self._best(arm, self._rate_of(runs, arm))
-            ]
-        }
+        read = [arm for arm in arms if with_best or self._best(arm, self._rate_of(runs, arm))]
+        return {"best": [f"{self.folder}/{arm}/best.json" for arm in read]}
 
     def _table_spec(self, runs: list[RunFolder]) -> dict[str, Any]:
         used = {run.recipe for run in runs}

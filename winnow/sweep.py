@@ -22,6 +22,7 @@ from winnow.data import Data
 from winnow.errors import UserError
 from winnow.numpy_options import run_name
 from winnow.scratch import training
+from winnow.scratch_run import finite
 from winnow.search import Search
 
 NOT_IN_RESULT = {"winnow/schemas.py", "winnow/atomic.py"}
@@ -64,7 +65,7 @@ def work(search: Search, data: Data, trials: int, worker: int) -> None:
         rows: list[dict[str, Any]] = []
         pruned = False
         for row in training.on(settings, data, test=False).epochs():
-            rows.append({column: _finite(row[column]) for column in (*EPOCH, "diverged_step")})
+            rows.append(finite({column: row[column] for column in (*EPOCH, "diverged_step")}))
             accuracy = row["validation_accuracy"]
             if accuracy is not None and len(rows) < settings.epochs and search.hopeless(trial, len(rows), accuracy):
                 pruned = True
@@ -74,10 +75,6 @@ def work(search: Search, data: Data, trials: int, worker: int) -> None:
         times = {"seconds": seconds, "started": started, "finished": started + seconds}
         search.finish(trial, {"rows": rows, **times, "worker": worker}, value, pruned)
         print(f"trial {trial.number}: {run_name(settings)}, accuracy {value:.2%}, {seconds:.1f} s", flush=True)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is None or math.isfinite(value) else None
 
 
 def trial_rows(sweep: str, trials: list[FrozenTrial]) -> Iterator[dict[str, Any]]:
@@ -117,16 +114,15 @@ def _running_time(trials: list[FrozenTrial]) -> dict[float, float]:
     return found
 
 
+def _merit(row: dict[str, Any]) -> tuple[float, float, int]:
+    loss = row["validation_loss"]
+    return -row["validation_accuracy"], math.inf if loss is None else loss, row["trial"]
+
+
 def configurations(sweep: str, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
     """Complete trials, the best first: by validation accuracy after the last epoch, then lower loss, then number."""
     rows = [row for row in trial_rows(sweep, trials) if row["state"] == "complete"]
-    rows.sort(
-        key=lambda row: (
-            -row["validation_accuracy"],
-            math.inf if row["validation_loss"] is None else row["validation_loss"],
-            row["trial"],
-        )
-    )
+    rows.sort(key=_merit)
     return [
         {
             "rank": rank,

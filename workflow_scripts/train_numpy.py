@@ -2,37 +2,28 @@
 
     python workflow_scripts/train_numpy.py -d fashion_mnist -e 10 -b 32 -o adam -lr 0.001 -nhl 3 -sz 128 -a sigmoid
 
-10 % of the training images validate. OUT gets metrics.csv (a row per epoch), config.json (for --config) and
-final.safetensors (weights and biases).
+10 % of the training images validate. OUT gets metrics.csv (a row per epoch), config.json (for --config),
+final.safetensors (weights and biases), confusion.csv (of the test images) and run.json (cost).
 """
 
 import sys
 
 from threadpoolctl import threadpool_limits
 
-from winnow import cli, data, download, io, numpy_options, progress
-from winnow.scratch import training
+from winnow import cli, data, download, numpy_options, scratch_run
 
 
 def main() -> None:
     run = numpy_options.read(sys.argv[1:], __doc__)
     download.pack(run.dataset, run.data)
-    made = training.on(run.settings, data.load(run.data, verify=False))
-    io.write_json(run.out / "config.json", run.values)
-    last = run.settings.epochs * made.per_epoch
-    shown = progress.Progress(run.out, 0, last, made.per_epoch, run.settings.batch_size, sys.stderr)
-    rows = []
-    for row in made.epochs(shown.tick):
-        rows.append(row)
-        io.write_table(run.out / "metrics.csv", "metrics", rows)
-        shown.row(made.iteration, [row])
-    io.write_tensors(run.out / "final.safetensors", made.network.named())
-    if rows[-1]["diverged_step"] is not None:
-        print(f"The loss was no finite number at iteration {rows[-1]['diverged_step']}; a smaller rate may help.")
+    packed = data.load(run.data, verify=False)
+    last = scratch_run.train(run.settings, packed, run.out, run.values, sys.stderr)
+    if last["diverged_step"] is not None:
+        print(f"The loss was no finite number at iteration {last['diverged_step']}; a smaller rate may help.")
     else:
         print(
-            f"{run.out}: validation accuracy {rows[-1]['validation_accuracy']:.2%}, "
-            f"test accuracy {rows[-1]['test_accuracy']:.2%}"
+            f"{run.out}: validation accuracy {last['validation_accuracy']:.2%}, "
+            f"test accuracy {last['test_accuracy']:.2%}"
         )
 
 

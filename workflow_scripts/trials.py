@@ -21,8 +21,8 @@ def main() -> None:
     trials = search.finished()[: spec["trials"]]
     if len(trials) < spec["trials"]:
         raise UserError(
-            f"The sweep {args.sweep} has {len(trials)} of {spec['trials']} trials in {search.folder}. Was the folder removed? "
-            "Delete the files worker*.json beside the tables of the sweep, and run the same command again."
+            f"{search.folder} has {len(trials)} of the {spec['trials']} trials of the sweep {args.sweep}. Was it "
+            f"removed? Delete {args.out}/worker*.json and run the same command again: it trains what is missing."
         )
     io.write_table(args.out / "trials.csv", "trials", sweep.trial_rows(args.sweep, trials))
     io.write_table(args.out / "epochs.csv", "trial_epochs", sweep.epoch_rows(args.sweep, trials))

@@ -1,0 +1,24 @@
+"""Trainings of the network from scratch, as the joint tables see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from winnow import io, search_space
+from winnow.scratch.settings import Settings
+from winnow.tables._runs import Run
+
+REACHED = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+TESTED = ("test_loss", "test_accuracy")
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """The columns that say what was trained."""
+    return search_space.columns(Settings.of(io.read_json(Path(run.folder, "config.json"))))
+
+
+def last(run: Run, *columns: str) -> dict[str, Any]:
+    """These columns of the last row of the run's metrics."""
+    row = run.read("metrics.csv", "metrics").iloc[-1]
+    return {column: row[column] for column in columns}
