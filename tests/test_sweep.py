@@ -95,7 +95,7 @@ def test_trials_are_the_trainings_that_their_settings_mean(digits: Path, tmp_pat
     again = list(training.on(settings, packed, test=False).epochs())[-1]
     assert again["validation_accuracy"] == best[0]["validation_accuracy"] == max(r["validation_accuracy"] for r in rows)
     assert again["validation_loss"] == best[0]["validation_loss"]
-    with pytest.raises(UserError, match="has 4 configurations .* but number 5 is asked for"):
+    with pytest.raises(UserError, match=r"has 4 configurations .* but number 5 is asked for"):
         scratch_run.settings_of({"rank": 5, "seed": 0}, tmp_path / "best.json")
 
 
