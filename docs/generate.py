@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from winnow import config, fields  # noqa: E402
+from winnow import config, fields, scratch_config  # noqa: E402
 from winnow.plan import Plan  # noqa: E402
 from winnow.schemas import SCHEMAS  # noqa: E402
 
@@ -38,6 +38,7 @@ KNOWN = (
     (fields.Density, "number > 0, < 1"),
     (fields.Number, "number"),
     (fields.Seeds, "lists of whole numbers"),
+    (scratch_config.Space, "per option choices or `{low, high, log}`"),
 )
 PLAIN = {str: "text", int: "whole number", bool: "true or false", float: "number", dict: "mapping"}
 
@@ -118,6 +119,7 @@ def config_keys() -> str:
         *keys(config.DataSource, "data.<dataset>"),
         ("pathvars.results", "folder", "results"),
         *keys(config.Study, "<study>"),
+        *keys(scratch_config.ScratchStudy, "<scratch>"),
     ]
     if differing := {key for key, _, _ in found} ^ meanings.keys():
         sys.exit(f"docs/keys.yaml and winnow/config.py differ in: {', '.join(sorted(differing))}")

@@ -40,7 +40,7 @@ S, T = "gd_vs_eg", "tickets"
         ("executon", {"device": "cpu"},
          r"config: executon: The key 'executon' is not known. Did you mean 'execution'\?"),
         ("store", 3,
-         "store: The key 'store' is not known. .*Valid names: data, execution, gd_vs_eg, pathvars, studies"),
+         "store: The key 'store' is not known. .*Valid names: data, execution, gd_vs_eg, pathvars, scratch, studies"),
         ("studies", ["gd_vs_egg"], r"studies\[0\]: The study 'gd_vs_egg' is not known. Did you mean 'gd_vs_eg'\?"),
         ("studies", [], r"studies: \[\] is not valid; it must list at least one of gd_vs_eg"),
         ("studies", [S, S], "more than once"),
