@@ -63,6 +63,21 @@ def test_a_second_run_has_nothing_to_do(finished: tuple[Path, str]) -> None:
     assert "Nothing to be done" in snakemake(finished[0], "--configfile", OVERLAY)
 
 
+def test_more_trials_train_only_what_is_missing(finished: tuple[Path, str]) -> None:
+    tree = finished[0]
+    table = tree / "results/scratch/sweeps/seed/trials.csv"
+    before = table.read_text().rstrip().splitlines()
+    assert len(before) == 1 + 8
+    overlay = tree / "more.yaml"
+    overlay.write_text(yaml.safe_dump({"scratch": {"sweeps": {"seed": {"trials": 12}}}}))
+    snakemake(tree, str(table.relative_to(tree)), "--configfile", OVERLAY, "more.yaml")
+    after = table.read_text().rstrip().splitlines()
+    assert after[: len(before)] == before
+    assert len(after) == 1 + 12
+    logs = (tree / "results/logs/sweep/scratch/seed").glob("*.log")
+    assert sum(log.read_text().count("accuracy") for log in logs) == 4
+
+
 def test_a_rate_that_loses_trains_only_itself(finished: tuple[Path, str]) -> None:
     """The arm prunes at `best`: its dense run and rounds rerun, and are put together from the store."""
     tree = finished[0]

@@ -141,3 +141,15 @@ def test_hopeless_trials_are_stopped_only_where_asked_for(tmp_path: Path) -> Non
     assert search.finished()[-1].state == TrialState.PRUNED
     assert search.finished()[-1].value == 0.1
     assert stopped("no", False)[1] == 0
+
+
+def test_a_proposal_that_came_already_becomes_a_neighbour_not_a_random_setting(opened: Callable[..., Search]) -> None:
+    """Where one option decides everything, the search keeps to its best value as long as there are settings with it."""
+    space = search_space.check({"activation": ["relu", "tanh", "sigmoid"], "batch_size": [1, 2, 3, 4, 5, 6, 7, 8],
+                                "hidden_size": [1, 2, 3, 4, 5, 6, 7, 8]})  # fmt: skip
+    search = opened(space)
+    chosen = []
+    while (trial := search.next(60)) is not None:
+        chosen.append(trial.params["activation"])
+        search.finish(trial, {"rows": []}, float(chosen[-1] == "relu"))
+    assert chosen[20:].count("relu") > 30  # of 40; a third of them would be chance

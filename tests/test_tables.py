@@ -16,6 +16,8 @@ from winnow import early_stop, io, plugins
 from winnow.errors import UserError
 from winnow.overlap import chance, nested
 from winnow.schemas import SCHEMAS
+from winnow.scratch_plan import ScratchPlan
+from winnow.study_plan import StudyPlan
 
 ROOT = Path(__file__).parents[1]
 HIDDEN = "rnn.weight_hh_l0"
@@ -34,7 +36,7 @@ def _mask(*lanes):
 def test_contract(name, tmp_path):
     assert name in SCHEMAS
     assert plugins.load("tables", name).__doc__
-    assert set(plugins.constant("tables", name, "GROUPS")) <= {"sweep", "dense", "rounds", "in_run", "instability"}
+    assert set(plugins.constant("tables", name, "GROUPS")) <= {*StudyPlan.GROUPS, *ScratchPlan.GROUPS}
     assert all(isinstance(file, str) for file in plugins.constant("tables", name, "FILES"))
     assert plugins.constant("tables", name, "BEST", False) in (True, False)
     assert list(_table(tmp_path, name, []).columns) == list(SCHEMAS[name])  # a study without runs has empty tables

@@ -3,8 +3,11 @@
 ``<folder>/journal.log`` is an Optuna journal (study `sweep`): settings, epochs and results of every trial. The states
 of trials change under one lock. Who trains a trial holds the lock of ``trial<n>.lock``, which dies with its owner: a
 running trial whose lock is free is taken over by the next worker, with the same settings, and trained anew, or only
-told if its result stands there. A setting that came already is not trained again and does not count: it is told as
-failed, which the sampler does not look at, so that no result weighs twice.
+told if its result stands there.
+
+A setting that came already is not trained again and does not count: what is trained instead is a neighbour of it. In a
+space of few choices the sampler soon proposes little but its best trials again. Such a proposal is told as failed,
+which the sampler does not look at, so that no result weighs twice.
 """
 
 from __future__ import annotations
@@ -29,7 +32,6 @@ from winnow.seeds import stream
 
 STUDY = "sweep"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-ATTEMPTS = 10  # proposals that came already, before one is drawn at random
 
 
 class FileLock:
@@ -158,17 +160,17 @@ class Search:
 
     def _ask(self, known: set[str]) -> Trial:
         """A new trial whose setting is none of `known` (see search_space.identity)."""
-        for _ in range(ATTEMPTS):
-            # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
-            random = stream(0, "drawing", len(self.study.get_trials(deepcopy=False)))
-            seed = int(random.integers(2**31))
-            self.study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-            trial = self.study.ask(self.distributions)
-            if search_space.identity(trial.params) not in known:
-                return trial
-            self.study.tell(trial, state=TrialState.FAIL)
-        while search_space.identity(values := search_space.draw(self.space, random)) in known:
-            pass
+        # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
+        random = stream(0, "drawing", len(self.study.get_trials(deepcopy=False)))
+        seed = int(random.integers(2**31))
+        self.study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        trial = self.study.ask(self.distributions)
+        values = trial.params
+        if search_space.identity(values) not in known:
+            return trial
+        self.study.tell(trial, state=TrialState.FAIL)
+        while search_space.identity(values) in known:
+            values = search_space.neighbour(self.space, values, random)
         self.study.enqueue_trial(values)
         return self.study.ask(self.distributions)
 

@@ -105,6 +105,13 @@ def draw(space: Space, random: np.random.Generator) -> dict[str, Any]:
     return {option: _drawn(option, values, random) for option, values in space.items()}
 
 
+def neighbour(space: Space, values: Mapping[str, Any], random: np.random.Generator) -> dict[str, Any]:
+    """The point with one option, of those that have a choice, drawn anew."""
+    free = [option for option, valid in space.items() if not isinstance(valid, list) or len(valid) > 1]
+    option = free[int(random.integers(len(free)))]
+    return {**values, option: _drawn(option, space[option], random)}
+
+
 def _drawn(option: str, values: Any, random: np.random.Generator) -> Any:
     if isinstance(values, list):
         return values[int(random.integers(len(values)))]

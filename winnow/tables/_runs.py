@@ -70,6 +70,11 @@ class Run(RunFolder):
         table = io.read_table(Path(self.folder, name), schema)
         return table[table["seed"].isin(self.seeds)]
 
+    def rows(self, name: str, schema: str) -> Iterator[dict[str, object]]:
+        """All rows of a file of the run folder."""
+        for row in io.read_table(Path(self.folder, name), schema).to_dict("records"):
+            yield {str(key): value for key, value in row.items()}
+
     def lanes(self) -> Iterator[tuple[int, pandas.DataFrame]]:
         """(seed, metrics of that lane in order of training)."""
         for seed, lane in self.read("metrics.csv", "metrics").groupby("seed"):

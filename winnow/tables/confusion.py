@@ -14,5 +14,5 @@ FILES = ("confusion.csv",)
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """Per sweep and seed, every true class with every predicted one."""
     for run in runs:
-        for row in run.read("confusion.csv", "run_confusion").to_dict("records"):
+        for row in run.rows("confusion.csv", "run_confusion"):
             yield {"sweep": run.arm, **row}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from winnow import io
 from winnow.tables._runs import Run
 
 GROUPS = ("classify",)
@@ -16,4 +14,4 @@ FILES = ("samples.csv",)
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """As the program wrote them."""
     for run in runs:
-        yield from io.read_table(Path(run.folder, "samples.csv"), "samples").to_dict("records")
+        yield from run.rows("samples.csv", "samples")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from winnow import io
 from winnow.tables._runs import Run
 
 GROUPS = ("sweep",)
@@ -16,4 +14,4 @@ FILES = ("trials.csv",)
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """Per sweep in the order in which the trials were begun."""
     for run in runs:
-        yield from io.read_table(Path(run.folder, "trials.csv"), "trials").to_dict("records")
+        yield from run.rows("trials.csv", "trials")
