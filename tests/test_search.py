@@ -152,4 +152,4 @@ def test_a_proposal_that_came_already_becomes_a_neighbour_not_a_random_setting(o
     while (trial := search.next(60)) is not None:
         chosen.append(trial.params["activation"])
         search.finish(trial, {"rows": []}, float(chosen[-1] == "relu"))
-    assert chosen[20:].count("relu") > 30  # of 40; a third of them would be chance
+    assert chosen[20:].count("relu") > 24  # of 40; 13 would be chance
