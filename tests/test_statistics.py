@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import stats
 
-from winnow.statistics import estimate, paired
+from winnow.statistics import estimate, paired, rank_correlation, welch
 
 
 def test_hand_computed():
@@ -54,3 +54,36 @@ def test_paired_against_scipy():
 
 def test_no_correlation_without_spread():
     assert paired({0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.0, 1: 2.0, 2: 3.0}).correlation is None
+
+
+def test_welch_by_hand():
+    """Means 2 and 6, variances 1 and 8, n 3 and 2: error sqrt(1/3 + 4), freedom (13/3)^2 / (1/18 + 16) = 169/144.5."""
+    found = welch([1.0, 2.0, 3.0], [4.0, 8.0])
+    half = stats.t.ppf(0.975, 169 / 144.5) * math.sqrt(13 / 3)
+    assert (found.mean, found.low, found.high) == pytest.approx((-4, -4 - half, -4 + half))
+
+
+def test_welch_against_scipy():
+    a, b = [0.90, 0.91, 0.89, 0.92], [0.88, 0.80, 0.885, 0.89, 0.87]
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    found = welch(a, b)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+
+
+def test_welch_of_few_values():
+    assert welch([1.0], []).mean is None
+    one = welch([3.0], [1.0, 1.5])
+    assert (one.mean, one.low, one.high) == (1.75, None, None)
+    flat = welch([3.0, 3.0], [1.0, 1.0])
+    assert (flat.mean, flat.low, flat.high) == (2.0, 2.0, 2.0)
+
+
+def test_rank_correlation_by_hand():
+    """Ranks 1, 2.5, 2.5, 4 and 1, 3, 2, 4: covariance 4.5, variances 4.5 and 5."""
+    assert rank_correlation([1, 10, 10, 99], [0.1, 0.8, 0.7, 0.9]) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
+    assert rank_correlation([1, 2, 3], [30, 20, 10]) == pytest.approx(-1)
+
+
+def test_no_rank_correlation_without_spread_or_below_three():
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+    assert rank_correlation([1, 2], [1, 2]) is None

@@ -2,8 +2,9 @@
 
 With n values of mean m and standard deviation s (divisor n - 1) the interval is m +- t s / sqrt(n), where t is the
 0.975 quantile of Student's distribution with n - 1 degrees of freedom (Student 1908, Biometrika 6, 1). All but n and
-the correlation are in the units of the values. One value has no interval.
-Arms share initialisation and data order per seed, so they are compared by the differences of equal seeds.
+the correlations are in the units of the values. One value has no interval.
+Arms share initialisation and data order per seed, so they are compared by the differences of equal seeds. Groups of
+other trials, which share nothing, are compared by Welch's interval (1947, Biometrika 34, 28): variances may differ.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ class Estimate:
     n: int
     mean: float | None
     sd: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference of two means; the ends `low`, `high` of its interval are None below 2 values on a side."""
+
+    mean: float | None
     low: float | None
     high: float | None
 
@@ -63,3 +73,31 @@ def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Paired:
     if len(seeds) >= 3 and np.ptp(first) > 0 and np.ptp(second) > 0:
         correlation = float(np.corrcoef(first, second)[0, 1])
     return Paired(estimate((first - second).tolist()), correlation)
+
+
+def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Mean of `a` - mean of `b`, with the 95 % interval for variances that may differ.
+
+    Degrees of freedom by Welch and Satterthwaite; without any spread the interval is the difference itself. ValueError
+    for a value that is not finite.
+    """
+    one, other = estimate(a), estimate(b)
+    if one.mean is None or other.mean is None:
+        return Difference(None, None, None)
+    mean = one.mean - other.mean
+    if one.sd is None or other.sd is None:
+        return Difference(mean, None, None)
+    parts = [(each.sd or 0.0) ** 2 / each.n for each in (one, other)]
+    if sum(parts) == 0:
+        return Difference(mean, mean, mean)
+    freedom = sum(parts) ** 2 / sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * sum(parts) ** 0.5
+    return Difference(mean, mean - half, mean + half)
+
+
+def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Spearman's correlation (1904), ties at their mean rank; None below 3 pairs or without spread."""
+    first, second = stats.rankdata(a), stats.rankdata(b)
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
