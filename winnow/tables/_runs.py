@@ -75,6 +75,10 @@ class Run(RunFolder):
         for row in io.read_table(Path(self.folder, name), schema).to_dict("records"):
             yield {str(key): value for key, value in row.items()}
 
+    def trials(self) -> pandas.DataFrame:
+        """The trials of a sweep."""
+        return io.read_table(Path(self.folder, "trials.csv"), "trials")
+
     def lanes(self) -> Iterator[tuple[int, pandas.DataFrame]]:
         """(seed, metrics of that lane in order of training)."""
         for seed, lane in self.read("metrics.csv", "metrics").groupby("seed"):
