@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas
+from synthetic_trials import Sweeps
 
 from winnow import io
 from winnow.distributions import BINS, Sample, histograms
@@ -90,7 +91,7 @@ OTHER_RATES = ("0.7", "0.75", "0.77", "0.8", "0.9", "1.0", "1.1", "1.2")
 UNITS = 256
 
 
-class Study:
+class Study(Sweeps):
     """Tables of a study by name; each method gives the rows of one table."""
 
     def __init__(
@@ -335,7 +336,7 @@ class Study:
                         drawn = {"null_mean": mean, "null_sd": 0.004, "z": (value - mean) / 0.004, "draws": 20}
                         yield {**row, "part": part, "measure": name, "value": value, "null": null, **drawn}
 
-    def samples(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float | None]]:
+    def drawn_weights(self) -> Iterable[tuple[dict[str, Any], str, str, np.ndarray, float | None]]:
         """(leading columns, state, part, weights, cut): of normal draws, the second arm skewed."""
         for row in self.stages():
             if row["recipe"] not in ("dense", "magnitude_global_rewind") or self.dead(row):
@@ -356,7 +357,7 @@ class Study:
                     yield row, state, part, weights, cut
 
     def histograms(self) -> Iterable[dict[str, Any]]:
-        for row, state, part, weights, _ in self.samples():
+        for row, state, part, weights, _ in self.drawn_weights():
             for quantity, counts in histograms(weights).items():
                 edges = BINS[quantity].round(6)
                 for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
@@ -364,7 +365,7 @@ class Study:
                     yield {**where, "bin_left": left, "bin_right": right, "count": count}
 
     def weights(self) -> Iterable[dict[str, Any]]:
-        for row, state, part, weights, cut in self.samples():
+        for row, state, part, weights, cut in self.drawn_weights():
             values = {"weights": float(len(weights))}
             if part == "all" and row["seed"] == self.seeds[0]:
                 values |= fits.measure(Sample(weights[:: max(1, len(weights) // 500)], cut))

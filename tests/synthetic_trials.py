@@ -24,7 +24,15 @@ SPACE: dict[str, list[Any]] = {
     "weight_init": ["random", "xavier"],
     "activation": ["sigmoid", "tanh", "relu"],
 }
-FIXED = {"loss": "cross_entropy", "momentum": 0.9, "beta": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+FIXED = {
+    "loss": "cross_entropy",
+    "momentum": 0.9,
+    "beta": 0.9,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "epsilon": 1e-8,
+    "layers": None,
+}
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
 )  # fmt: skip

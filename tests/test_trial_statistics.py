@@ -71,6 +71,15 @@ def test_a_setting_that_some_trials_lack_has_no_importance() -> None:
     assert importances(trials, varied(trials)) == {"batch_size": 1.0, "momentum": None}
 
 
+def test_names_that_some_trials_lack_are_one_more_choice() -> None:
+    """Layers are named where they are unequal: half of the trials, which are better by 0.2."""
+    layers = [None, "128,64"] * 10
+    trials = _trials(
+        [0.2 + 0.2 * (i % 2) + 0.1 * (i // 10) for i in range(20)], layers=layers, epochs=[5] * 10 + [9] * 10
+    )
+    assert importances(trials, ["layers", "epochs"]) == pytest.approx({"layers": 0.8, "epochs": 0.2}, abs=0.01)
+
+
 def test_correlation_is_of_ranks_and_without_diverged_trials() -> None:
     trials = _trials([0.3, 0.2, 0.1, None], learning_rate=[1e-4, 1e-3, 1e-2, 1e-5], activation=["relu", "tanh"] * 2)
     assert correlation(trials, "learning_rate") == pytest.approx(-1)

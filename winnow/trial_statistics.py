@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY = 12  # different values: a setting with more is taken as continuous
 BINS = 4
-LOG = 100  # a continuous setting that spans such a ratio is looked at on a logarithmic axis
+LOG = 30  # a continuous setting that spans such a ratio is looked at on a logarithmic axis
 TREES = 64
 
 ACCURACY = "validation_accuracy"
@@ -34,8 +34,8 @@ def known(trials: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def varied(trials: pandas.DataFrame) -> list[str]:
-    """The settings with at least two values among the trials, in the order of the table."""
-    return [name for name in SETTINGS if trials[name].nunique() > 1]
+    """The settings with at least two values among the trials, in the order of the table; to lack one is a value."""
+    return [name for name in SETTINGS if trials[name].nunique(dropna=False) > 1]
 
 
 def ordered(column: pandas.Series[Any]) -> bool:
@@ -127,12 +127,15 @@ def importances(trials: pandas.DataFrame, parameters: Sequence[str]) -> dict[str
     """Share of each setting in the variance that single settings explain, by fANOVA (Hutter, Hoos and Leyton-Brown
     2014, ICML) with a random forest of fixed seed; the shares add up to 1.
 
-    None for a setting that some trials lack, and for all of them where the accuracies do not differ.
+    None for a number that some trials lack (to lack a name is one more choice), and for all settings where the
+    accuracies do not differ.
     """
     import optuna
 
     trials = known(trials)
     accuracy = trials[ACCURACY].to_numpy(dtype=float)
+    names = [name for name in parameters if not ordered(trials[name])]
+    trials = trials.assign(**{name: trials[name].astype(object).where(trials[name].notna(), "") for name in names})
     used = [name for name in parameters if trials[name].notna().all()]
     if len(trials) < 2 or np.ptp(accuracy) == 0 or not used:
         return dict.fromkeys(parameters)
