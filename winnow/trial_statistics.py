@@ -139,7 +139,8 @@ def importances(trials: pandas.DataFrame, parameters: Sequence[str]) -> dict[str
     used = [name for name in parameters if trials[name].notna().all()]
     if len(trials) < 2 or np.ptp(accuracy) == 0 or not used:
         return dict.fromkeys(parameters)
-    columns, distributions = {}, {}
+    columns: dict[str, np.ndarray] = {}
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {}
     for name in used:
         columns[name], low, high = coordinate(trials[name], accuracy)
         distributions[name] = optuna.distributions.FloatDistribution(low, high)

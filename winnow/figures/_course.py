@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
@@ -31,7 +33,7 @@ def draw(trials: pandas.DataFrame, x: str, text: str) -> Figure:
         axis.set_xlabel(text)
     for axis in axes[:: style.ACROSS]:
         axis.set_ylabel(look.ACCURACY)
-    grey = {"linestyle": "", "markersize": 3}
+    grey: dict[str, Any] = {"linestyle": "", "markersize": 3}
     entries = [style.handle("a trial", marker="o", **grey), style.handle("best so far", BEST)]
     if (trials["state"] == "pruned").any():
         entries.insert(1, style.handle("stopped early", marker="o", markerfacecolor="white", **grey))
@@ -46,8 +48,8 @@ def _panel(axis: Axes, mine: pandas.DataFrame, x: str, colour: str) -> None:
     size = 3.2 if len(alive) < 100 else 2.2
     for pruned, face in ((False, colour), (True, "white")):
         some = alive[(alive["state"] == "pruned") == pruned]
-        options = {"color": colour, "markerfacecolor": face, "markersize": size, "markeredgewidth": 0.5, "alpha": 0.6}
-        axis.plot(some[x], 100 * some["validation_accuracy"], "o", **options)
+        look_of: dict[str, Any] = {"color": colour, "markerfacecolor": face, "markersize": size, "alpha": 0.6}
+        axis.plot(some[x], 100 * some["validation_accuracy"], "o", markeredgewidth=0.5, **look_of)
     end = float(mine[x].max())
     counted = alive[alive["state"] != "pruned"]
     if len(counted):

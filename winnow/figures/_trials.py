@@ -57,8 +57,8 @@ def percent(at: np.ndarray | float) -> np.ndarray:
 
 def ends(accuracies: Iterable[float]) -> tuple[float, float]:
     """The ends, in percent, of an axis that holds these shares with a small margin."""
-    known = 100 * np.array([one for one in accuracies if np.isfinite(one)])
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 100.0)
+    known = [100 * one for one in accuracies if np.isfinite(one)] or [0.0, 100.0]
+    low, high = min(known), max(known)
     margin = 0.04 * float(place(high) - place(low)) or 0.05
     return float(percent(place(low) - margin)), float(min(percent(place(high) + margin), 100.5))
 

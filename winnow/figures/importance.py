@@ -56,13 +56,13 @@ def _blocks(mine: pandas.DataFrame, values: pandas.DataFrame) -> tuple[Bars, Bar
     shares: Bars = []
     numbers: Bars = []
     names: Bars = []
-    for row in mine.itertuples():
-        shares.append((look.setting(row.parameter), 100 * float(row.importance)))
-        if row.parameter not in look.NAMES:
-            numbers.append((look.setting(row.parameter), float(row.correlation)))
+    for row in mine.to_dict("records"):
+        shares.append((look.setting(row["parameter"]), 100 * float(row["importance"])))
+        if row["parameter"] not in look.NAMES:
+            numbers.append((look.setting(row["parameter"]), float(row["correlation"])))
             continue
-        for one in values[values["parameter"] == row.parameter].itertuples():
-            names.append((look.value(one.value), float(one.correlation)))
+        for one in values[values["parameter"] == row["parameter"]].to_dict("records"):
+            names.append((look.value(one["value"]), float(one["correlation"])))
     return shares, numbers, names
 
 

@@ -12,6 +12,7 @@ import pandas
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -38,10 +39,11 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         mine = trials[trials["sweep"] == sweep]
         _panel(axis, mine, low, high)
         axis.set_ylabel(look.title(sweep, mine))
+    shades = [to_hex(colormaps[MAP](at)) for at in (1.0, 0.85, 0.1)]
     entries = [
-        style.handle("the best trials", colormaps[MAP](1.0), linewidth=1.6),
-        style.handle("another good trial", colormaps[MAP](0.85), linewidth=0.7),
-        style.handle("a bad trial", colormaps[MAP](0.1), linewidth=0.7),
+        style.handle("the best trials", shades[0], linewidth=1.6),
+        style.handle("another good trial", shades[1], linewidth=0.7),
+        style.handle("a bad trial", shades[2], linewidth=0.7),
     ]
     if trials["validation_accuracy"].isna().any():
         entries.append(style.handle("diverged", linewidth=0.7, linestyle=":"))
@@ -86,7 +88,7 @@ def _panel(axis: Axes, mine: pandas.DataFrame, low: float, high: float) -> None:
     axis.set_ylim(DIVERGED - 0.05 if dead.any() else -0.1, 1.1)
 
 
-def _coordinate(axis: Axes, number: int, column: pandas.Series, random: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _coordinate(axis: Axes, number: int, column: pandas.Series, random: np.random.Generator) -> np.ndarray:
     """The trials' heights on a setting's axis, from 0 to 1, whose values it names; nothing is below all values."""
     if listed(column):
         choices = sorted(column.dropna().unique())
