@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from winnow.statistics import estimate, paired, rank_correlation, welch
+from winnow.statistics import Difference, adjusted, estimate, paired, rank_correlation, welch
 
 
 def test_hand_computed():
@@ -76,6 +77,30 @@ def test_welch_of_few_values():
     assert (one.mean, one.low, one.high) == (1.75, None, None)
     flat = welch([3.0, 3.0], [1.0, 1.0])
     assert (flat.mean, flat.low, flat.high) == (2.0, 2.0, 2.0)
+
+
+def test_adjusted_without_others_is_the_difference_of_means():
+    """1, 3 against 0, 2: 1. Residuals are 1 throughout and own +-1/2, so White's error is sqrt(4 / 2 x 4 / 4) / 1."""
+    found = adjusted([1.0, 3.0, 0.0, 2.0], np.array([True, True, False, False]), [])
+    assert found.mean == pytest.approx(1.0)
+    assert found.high - found.mean == pytest.approx(4.302653 * math.sqrt(2), abs=1e-5)
+
+
+def test_adjusted_takes_out_what_others_explain():
+    """The group's trials are mostly those with the other setting, which is worth 0.5; the group itself is worth 0.1."""
+    inside = np.array([1, 1, 1, 0, 0, 0, 0, 1], dtype=bool)
+    other = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    values = 0.2 + 0.1 * inside + 0.5 * other
+    assert values[inside].mean() - values[~inside].mean() > 0.3
+    found = adjusted(values.tolist(), inside, [other])
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_adjusted_needs_trials_that_differ_in_the_group_alone():
+    inside = np.array([True, False, True])
+    assert adjusted([1.0, 2.0, 3.0], inside, [inside]).mean is None
+    assert adjusted([], np.array([], dtype=bool), []).mean is None
+    assert adjusted([1.0, 2.0], inside[:2], []) == Difference(pytest.approx(-1.0), None, None)
 
 
 def test_rank_correlation_by_hand():

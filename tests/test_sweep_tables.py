@@ -63,6 +63,22 @@ def test_conclusions_by_hand(tmp_path: Path) -> None:
     assert set(table["holds"]) == {"unclear"}
 
 
+def test_conclusions_at_equal_other_settings(tmp_path: Path) -> None:
+    """ReLU is worth 0.1, and most of its trials trained for longer, which is worth 0.4."""
+    trials = [("relu", 10), ("relu", 10), ("relu", 5), ("tanh", 10), ("tanh", 5), ("sigmoid", 5)]
+    run = _sweep(
+        tmp_path,
+        *(
+            _trial(0.2 + 0.1 * (activation == "relu") + 0.4 * (epochs == 10), activation=activation, epochs=epochs)
+            for activation, epochs in trials
+        ),
+    )
+    relu, xavier, *_ = _table(tmp_path, "conclusions", run).to_dict("records")
+    assert relu["difference"] == pytest.approx(0.1 + 0.4 / 3)
+    assert [relu[key] for key in ("adjusted", "adjusted_low", "adjusted_high")] == pytest.approx([0.1] * 3)
+    assert pandas.isna(xavier["adjusted"])  # there is no trial with it
+
+
 def test_conclusions_on_batches_and_rates(tmp_path: Path) -> None:
     run = _sweep(
         tmp_path,

@@ -300,6 +300,9 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "low": "lower end of its 95 % interval (Welch); empty below 2 trials on a side",
         "high": "upper end",
         "holds": "'yes' (low > 0), 'no' (high < 0) or 'unclear'",
+        "adjusted": "difference at equal other settings, by least squares; empty where those tell a from b",
+        "adjusted_low": "lower end of its 95 % interval (White's standard error)",
+        "adjusted_high": "upper end",
     },
     "best_runs": {
         "sweep": _SWEEP,

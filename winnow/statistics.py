@@ -95,6 +95,31 @@ def welch(a: Sequence[float], b: Sequence[float]) -> Difference:
     return Difference(mean, mean - half, mean + half)
 
 
+def adjusted(values: Sequence[float], inside: np.ndarray, others: Sequence[np.ndarray]) -> Difference:
+    """Difference of `values` between those `inside` a group and the rest at equal `others`, by least squares.
+
+    values = constant + difference x inside + a coefficient per other column; the 95 % interval has White's standard
+    error (1980, Econometrica 48, 817; with n / (n - coefficients)), since spreads may differ. The group's column is
+    first freed of the others (Frisch and Waugh 1933). All None where they decide who is in the group.
+    """
+    y, group = np.asarray(values, dtype=float), np.asarray(inside, dtype=float)
+    columns = np.column_stack([np.ones(len(y)), *others])
+    if len(y) == 0:
+        return Difference(None, None, None)
+    fitted, _, rank, _ = np.linalg.lstsq(columns, np.column_stack([group, y]))
+    own, rest = (np.column_stack([group, y]) - columns @ fitted).T
+    square = float(own @ own)
+    if square < 1e-9 * len(y):
+        return Difference(None, None, None)
+    mean = float(own @ rest) / square
+    freedom = len(y) - int(rank) - 1
+    if freedom < 1:
+        return Difference(mean, None, None)
+    error = float(np.sqrt(len(y) / freedom * np.sum((own * (rest - mean * own)) ** 2))) / square
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    return Difference(mean, mean - half, mean + half)
+
+
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
     """Spearman's correlation (1904), ties at their mean rank; None below 3 pairs or without spread."""
     first, second = stats.rankdata(a), stats.rankdata(b)
