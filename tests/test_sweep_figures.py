@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +18,11 @@ from synthetic_trials import CLASSES, Sweeps
 from winnow import plugins
 from winnow.figures import _style as style
 from winnow.figures import _trials as look
+
+FIGURES = (
+    "parallel_coordinates", "importance", "accuracy_vs_trial", "accuracy_vs_time", "confusion_matrix",
+    "loss_comparison", "carry_over", "class_samples", "class_probabilities",
+)  # fmt: skip
 
 
 def _tables(root: Path, *names: str, **options: object) -> dict[str, pandas.DataFrame]:
@@ -35,6 +41,14 @@ def _draw(name: str, tables: dict[str, pandas.DataFrame]) -> Figure:
 
 def _lines(axis: Axes) -> list[LineCollection]:
     return [one for one in axis.collections if isinstance(one, LineCollection)]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_many_short_sweeps_fit(name: str, tmp_path: Path) -> None:
+    """A layout that fails is a warning, and a warning fails the test. None diverged: nothing is drawn for those."""
+    names = plugins.load("figures", name).TABLES
+    tables = _tables(tmp_path, *names, arms=("a", "b", "c", "d"), seeds=(0,), diverged=(), trials_each=9)
+    _draw(name, tables).savefig(BytesIO(), format="png", dpi=30)
 
 
 def test_parallel_coordinates_have_a_line_per_trial_and_the_best_last(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def _panel(axis: Axes, mine: pandas.DataFrame, x: str, colour: str) -> None:
         best = 100 * counted["validation_accuracy"].cummax()
         axis.step([*counted[x], end], [*best, best.iloc[-1]], where="post", color=BEST, linewidth=1.2, zorder=4)
     lost = mine.loc[mine["validation_accuracy"].isna(), x]
-    transform = axis.get_xaxis_transform()
-    axis.plot(lost, np.full(len(lost), 0.02), "x", color=colour, markersize=4, transform=transform, clip_on=False)
+    if len(lost):  # an empty line outside the axes would take part in the layout
+        transform = axis.get_xaxis_transform()
+        axis.plot(lost, np.full(len(lost), 0.02), "x", color=colour, markersize=4, transform=transform, clip_on=False)
     axis.set_xlim(left=0)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))

@@ -60,7 +60,7 @@ def ends(accuracies: Iterable[float]) -> tuple[float, float]:
     known = [100 * one for one in accuracies if np.isfinite(one)] or [0.0, 100.0]
     low, high = min(known), max(known)
     margin = 0.04 * float(place(high) - place(low)) or 0.05
-    return float(percent(place(low) - margin)), float(min(percent(place(high) + margin), 100.5))
+    return float(percent(place(low) - margin)), min(float(percent(place(high) + margin)), 100.5)
 
 
 def ticks(low: float, high: float, gap: float = 0.07) -> list[float]:

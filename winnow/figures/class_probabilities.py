@@ -36,8 +36,12 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
         _bars(axis, mine, classes, true)
         seeds = mine["seed"].nunique()
         axis.set_title(f"sweep {style.label(sweep)}, {seeds} seed{'s' if seeds != 1 else ''}", loc="left")
+        axis.set_xlabel("probability, %")
     for axis in axes[0, 2:]:
         axis.tick_params(labelleft=False)
+    if table["seed"].nunique() > 1:
+        one = style.handle("one seed", "black", marker=".", linestyle="", markersize=3)
+        style.legend(figure, [style.handle("mean over seeds", LARGEST, linewidth=5), one])
     return figure
 
 
@@ -46,8 +50,7 @@ def _bars(axis: Axes, mine: pandas.DataFrame, classes: list[str], true: str) -> 
     means = shares.mean(axis=1).to_numpy(dtype=float)
     at = np.arange(len(classes))
     axis.barh(at, means, 0.7, color=np.where(means == np.nanmax(means), LARGEST, OTHER))
-    several = shares.shape[1] > 1
-    if several:
+    if shares.shape[1] > 1:
         axis.plot(shares.to_numpy(), at, ".", color="black", markersize=2.5)
     for place, mean, most in zip(at, means, shares.max(axis=1), strict=True):
         text = f"{mean:.1f}" if mean >= 0.05 else "< 0.1"
@@ -60,4 +63,3 @@ def _bars(axis: Axes, mine: pandas.DataFrame, classes: list[str], true: str) -> 
     axis.set_ylim(len(classes) - 0.4, -0.6)
     axis.set_xlim(0, 115)
     axis.set_xticks([0, 25, 50, 75, 100])
-    axis.set_xlabel("probability, %" + ("; points: seeds" if several else ""))

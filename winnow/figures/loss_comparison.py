@@ -33,7 +33,10 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     _against(axes[0, 0], *sides["test"])
     _differences(axes[0, 1], sides)
     _losses(axes[0, 2], table)
-    entries = [style.handle(f"{images} images", COLOURS[images], marker="o", linestyle="") for images in SETS]
+    entries = [
+        style.handle(f"{images.replace('train', 'training')} images", COLOURS[images], marker="o", linestyle="")
+        for images in SETS
+    ]
     entries += [
         style.handle("mean, 95 % interval", "black", marker="s", linestyle="-"),
         style.handle("median", "black"),
