@@ -36,7 +36,7 @@ FIXED = {
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
 )  # fmt: skip
-SIDE = 28
+REACHED = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
 def settings(random: np.random.Generator, wider: bool = False) -> dict[str, Any]:
@@ -78,8 +78,11 @@ class Sweeps:
             for trial in range(self.trials_each if k == 0 else max(4, self.trials_each // 8)):
                 point = settings(random, wider=k > 0)
                 reached = accuracy(point, random)
-                states = (len(self.seeds) == 1 and len(self.diverged) > 1, bool(self.diverged) and trial % 11 == 3)
-                dead, pruned = any(states), bool(self.diverged) and reached < 0.2
+                every = 1 if len(self.diverged) > 1 and len(self.seeds) == 1 else 11  # every one in the worst study
+                dead, pruned = (
+                    bool(self.diverged) and trial % every == every // 3,
+                    bool(self.diverged) and reached < 0.2,
+                )
                 seconds = 8.0 * point["epochs"] * (64 / point["batch_size"]) ** 0.5 * random.uniform(0.8, 1.2)
                 result = {
                     "train_loss": 2.3 * (1 - reached),
@@ -114,8 +117,7 @@ class Sweeps:
     def trial_epochs(self) -> Iterable[dict[str, Any]]:
         for row in self._trials():
             for epoch in range(1, row["epochs"] + 1):
-                columns = ("sweep", "trial", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-                yield {"epoch": epoch, **{name: row[name] for name in columns}}
+                yield {"epoch": epoch, **{name: row[name] for name in ("sweep", "trial", *REACHED)}}
 
     def importance(self) -> Iterable[dict[str, object]]:
         return [{"sweep": sweep, **row} for sweep, mine in self._by_sweep() for row in importance_rows(mine)]
@@ -130,8 +132,7 @@ class Sweeps:
         for row in self._trials():
             if row["trial"] == 0:
                 for seed in self.seeds:
-                    columns = {name: row[name] for name in row if name in SETTINGS or "_" in name[4:]}
-                    columns = {k: v for k, v in columns.items() if k in SETTINGS or k.startswith(("train", "valid"))}
+                    columns = {name: row[name] for name in (*SETTINGS, *REACHED)}
                     yield {"sweep": row["sweep"], "seed": seed, **columns, "test_loss": 0.34, "test_accuracy": 0.885}
 
     def _matrices(self) -> Iterable[tuple[str, int, np.ndarray]]:

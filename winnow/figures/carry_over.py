@@ -55,7 +55,7 @@ def configuration(row: dict[Any, Any]) -> str:
     lines = (
         f"{row['rank']}: {sizes} {look.value(row['activation'])}",
         f"{look.value(row['optimizer'])} {text(row['learning_rate'])}",
-        f"batch {row['batch_size']}, {row['epochs']} epochs",
+        f"batch {row['batch_size']}, {row['epochs']} epoch{'s' if row['epochs'] != 1 else ''}",
         f"{look.value(row['weight_init'])}, decay {text(row['weight_decay'])}",
     )
     return "\n".join(lines)

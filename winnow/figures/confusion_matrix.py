@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from winnow.figures import _style as style
 
 TABLES = ("confusion", "per_class")
-DARK = 50  # percent: cells above have white numbers
+DARK = 40  # percent: cells above have white numbers
 SHOWN = 0.5  # percent: smaller shares have no number
 SCORES = ("precision", "recall", "f1")
 
