@@ -21,7 +21,9 @@ class ScratchPlan(StudyOutputs):
     GROUPS = ("sweep", "best", "loss_pairs", "carry_over", "classify")
 
     def __init__(self, plan: Plan, name: str, study: ScratchStudy) -> None:
-        super().__init__(plan, name, study.tables, study.figures)
+        off = {"carry_over"} if not (study.carry_over and study.carry_over.enabled) else set()
+        figures = study.figures.model_copy(update={"names": [n for n in study.figures.names if n not in off]})
+        super().__init__(plan, name, [table for table in study.tables if table not in off], figures)
         self.study = study
 
     def build(self) -> None:
