@@ -91,6 +91,9 @@ def test_jobs_of_the_default() -> None:
         "rank1_seed0", "rank2_seed0", "rank3_seed0",
     ]  # fmt: skip
     assert "results/data/mnist/dataset.json" in carried.maker
+    outputs = {"results/scratch/tables/carry_over.csv", "results/scratch/figures/carry_over.png"}
+    assert outputs <= set(carried.maker)
+    assert not outputs & set(made.maker)
 
 
 def test_what_a_change_makes_stale() -> None:
@@ -102,12 +105,12 @@ def test_what_a_change_makes_stale() -> None:
     def rules(*changes: tuple[str, Any]) -> set[str]:
         return {identity[0] for identity, key in keys(*changes).items() if before.get(identity) != key}
 
-    everything = {"sweep", "trials", "train_from_scratch", "classify", "table"}
+    everything = {"sweep", "trials", "train_from_scratch", "classify", "table", "figure"}
     assert rules((f"{SEED}.trials", 600)) == everything
     assert rules((f"{SEED}.workers", 17)) == {"sweep"}  # the seventeenth worker
-    assert rules(("scratch.image", 2)) == {"classify", "table"}
-    assert rules(("scratch.loss_pairs.pairs", 51)) == {"train_from_scratch", "table"}
-    assert rules(("scratch.best.seeds", [0, 1, 2, 3, 4, 5])) == {"train_from_scratch", "classify", "table"}
+    assert rules(("scratch.image", 2)) == {"classify", "table", "figure"}
+    assert rules(("scratch.loss_pairs.pairs", 51)) == {"train_from_scratch", "table", "figure"}
+    assert rules(("scratch.best.seeds", [0, 1, 2, 3, 4, 5])) == {"train_from_scratch", "classify", "table", "figure"}
     drawn = {key for identity, key in before.items() if "loss_pairs" in identity}
     assert len(drawn) == 100
     assert drawn <= set(keys((f"{SEED}.trials", 600)).values())  # pairs are drawn from the space, not from the trials
