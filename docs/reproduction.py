@@ -254,6 +254,87 @@ def instability(study: Path) -> str:
     return table(header, lines)
 
 
+SETTINGS = (
+    "num_layers", "hidden_size", "activation", "weight_init", "optimizer", "learning_rate", "batch_size", "epochs",
+    "weight_decay",
+)  # fmt: skip
+
+
+def sweeps(study: Path) -> str:
+    """Every sweep: its size, its cost, and its best configuration trained again."""
+    trials, lines = read(study, "trials"), []
+    for sweep in dict.fromkeys(row["sweep"] for row in trials):
+        mine = [row for row in trials if row["sweep"] == sweep]
+        again = [row for row in read(study, "best_runs") if row["sweep"] == sweep]
+        states = [row["state"] for row in mine]
+        ended = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        best = max(float(row["validation_accuracy"]) for row in mine if row["state"] == "complete")
+        lines.append(
+            (
+                sweep, ended, f"{sum(float(row['seconds']) for row in mine) / 60:.0f}",
+                f"{max(float(row['finished']) for row in mine) / 60:.0f}", f"{100 * best:.2f}",
+                ", ".join(f"{name} {again[0][name]}" for name in SETTINGS),
+                bars(again, "validation_accuracy", 100), bars(again, "test_accuracy", 100), str(len(again)),
+            )
+        )  # fmt: skip
+    header = (
+        "sweep", "trials", "minutes of training", "minutes from first to last", "best validation accuracy, %",
+        "its setting", "again: validation accuracy", "again: test accuracy", "seeds",
+    )  # fmt: skip
+    return table(header, lines)
+
+
+def conclusions(study: Path) -> str:
+    """What the first study concluded, in our trials."""
+
+    def points(row: dict[str, str], *columns: str) -> str:
+        cells = [f"{100 * float(row[column]):.2f}" if row[column] else "" for column in columns]
+        return cells[0] + (f" [{cells[1]}, {cells[2]}]" if len(cells) > 1 and cells[1] else "")
+
+    lines = [
+        (
+            row["sweep"], row["conclusion"], row["comparison"],
+            f"{points(row, 'mean_a')} ({row['trials_a']})", f"{points(row, 'mean_b')} ({row['trials_b']})",
+            points(row, "difference", "low", "high"), points(row, "adjusted", "adjusted_low", "adjusted_high"),
+            row["holds"],
+        )
+        for row in read(study, "conclusions")
+    ]  # fmt: skip
+    header = (
+        "sweep", "conclusion", "compared", "first, % (trials)", "second, % (trials)", "difference, points",
+        "at equal other settings", "holds",
+    )  # fmt: skip
+    return table(header, lines)
+
+
+def losses(study: Path) -> str:
+    """Cross-entropy against squared error over matched pairs."""
+    pairs: dict[str, dict[str, dict[str, str]]] = {}
+    for row in read(study, "losses"):
+        pairs.setdefault(row["pair"], {})[row["loss"]] = row
+    lines = []
+    for column in ("train_accuracy", "validation_accuracy", "test_accuracy"):
+        both = [
+            (float(pair["cross_entropy"][column]), float(pair["mean_squared_error"][column]))
+            for pair in pairs.values()
+            if len(pair) == 2 and all(row[column] for row in pair.values())
+        ]
+        gains = sorted(100 * (a - b) for a, b in both)
+        mean = sum(gains) / len(gains)
+        half = (gains[(len(gains) - 1) // 2] + gains[len(gains) // 2]) / 2
+        lines.append(
+            (
+                column.replace("_", " "), str(len(gains)), f"{mean:+.2f}", f"{half:+.2f}",
+                f"{gains[0]:+.2f} to {gains[-1]:+.2f}", str(sum(gain > 0 for gain in gains)),
+                str(sum(gain < 0 for gain in gains)),
+            )
+        )  # fmt: skip
+    header = (
+        "cross-entropy less squared error", "pairs", "mean, points", "median", "least to largest", "above", "below",
+    )  # fmt: skip
+    return table(header, lines)
+
+
 PARTS = {
     "published": ("gd_vs_eg", published),
     "rounds": ("gd_vs_eg", rounds),
@@ -262,6 +343,9 @@ PARTS = {
     "tickets": ("tickets", tickets),
     "claims": ("tickets", claims),
     "instability": ("tickets", instability),
+    "sweeps": ("scratch", sweeps),
+    "conclusions": ("scratch", conclusions),
+    "losses": ("scratch", losses),
     "ticket_provenance": ("tickets", ticket_provenance),
 }
 
