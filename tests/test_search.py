@@ -112,6 +112,16 @@ def test_a_trial_without_all_its_settings_is_given_up(tmp_path: Path, opened: Ca
     assert len(opened().finished()) == 5
 
 
+def test_a_proposal_of_a_killed_worker_that_came_already_is_given_up(
+    tmp_path: Path, opened: Callable[..., Search]
+) -> None:
+    """It was killed after the proposal stood in the record, and before it was told as failed."""
+    dead(tmp_path, "search.study.enqueue_trial(trial.params); search.study.ask(search.distributions)")
+    done = work(opened(), 5)
+    assert len({search_space.identity(params) for params in done}) == len(done) == 5
+    assert len(opened().finished()) == 5
+
+
 def test_a_line_that_was_cut_off_does_no_harm(tmp_path: Path, opened: Callable[..., Search]) -> None:
     done = work(opened(), 3)
     with open(tmp_path / "sweep/journal.log", "ab") as journal:
@@ -123,24 +133,46 @@ def test_a_line_that_was_cut_off_does_no_harm(tmp_path: Path, opened: Callable[.
 def test_hopeless_trials_are_stopped_only_where_asked_for(tmp_path: Path) -> None:
     space = search_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [3]})
 
-    def stopped(folder: str, stop_hopeless: bool) -> tuple[Search, int]:
+    def stopped(folder: str, stop_hopeless: bool) -> tuple[Search, list[int]]:
         search = Search(tmp_path / folder, space, stop_hopeless)
         for accuracy in [0.5 + number / 100 for number in range(12)]:
             trial = search.next(100)
             assert trial
-            assert not [epoch for epoch in (1, 2) if search.hopeless(trial, epoch, accuracy)]
+            assert not [epoch for epoch in (1, 2, 3) if search.hopeless(trial, epoch, accuracy)]
             search.finish(trial, {"rows": []}, accuracy)
         trial = search.next(100)
         assert trial
-        pruned = [epoch for epoch in (1, 2) if search.hopeless(trial, epoch, 0.1)]
+        pruned = [epoch for epoch in (1, 2, 3) if search.hopeless(trial, epoch, 0.1)]
         search.finish(trial, {"rows": []}, 0.1, bool(pruned))
-        return search, len(pruned)
+        return search, pruned
 
-    search, count = stopped("yes", True)
-    assert count
+    search, epochs = stopped("yes", True)
+    assert epochs == [2, 3]  # not after the first, which says little
     assert search.finished()[-1].state == TrialState.PRUNED
     assert search.finished()[-1].value == 0.1
-    assert stopped("no", False)[1] == 0
+    assert stopped("no", False)[1] == []
+
+
+def test_a_trial_taken_over_is_not_stopped_where_it_had_gone_on(tmp_path: Path) -> None:
+    """Its noted epochs stay in the record: the pruner would look at the last of them when the second comes again."""
+    space = search_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [9]})
+    search = Search(tmp_path / "sweep", space, True)
+    left = search.next(100)
+    assert left
+    for epoch in (1, 2, 3, 4):
+        assert not search.hopeless(left, epoch, 0.1)
+    for _ in range(10):
+        other = search.next(100)
+        assert other
+        for epoch in (1, 2, 3, 4, 5):
+            search.hopeless(other, epoch, 0.5)
+        search.finish(other, {"rows": []}, 0.5)
+    search.mine.pop(left.number).release()  # its worker dies
+    again = Search(tmp_path / "sweep", space, True)
+    trial = again.next(100)
+    assert trial
+    assert trial.number == left.number
+    assert [epoch for epoch in (1, 2, 3, 4, 5) if again.hopeless(trial, epoch, 0.1)] == [4, 5]
 
 
 def test_a_proposal_that_came_already_becomes_a_neighbour_not_a_random_setting(opened: Callable[..., Search]) -> None:

@@ -97,7 +97,7 @@ class Search:
                 study_name=STUDY,
                 direction="maximize",
                 load_if_exists=True,
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=1),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=10, n_warmup_steps=2),  # epochs count from 1
             )
 
     @contextlib.contextmanager
@@ -120,15 +120,18 @@ class Search:
     def next(self, limit: int) -> Trial | None:
         """A trial to train: one that a dead worker left, or a new one; None where `limit` are finished or running."""
         with self.locked():
+            known: set[str] = set()
             for trial in self.trials():
+                same = search_space.identity(trial.params)
                 if trial.state == TrialState.RUNNING and self._take(trial.number):
-                    if trial.params.keys() != self.space.keys():  # it died while it was being asked for
+                    if trial.params.keys() != self.space.keys() or same in known:  # it died while it was asked for
                         self.study.tell(trial.number, state=TrialState.FAIL)
                         self._give_back(trial.number)
                     elif result := trial.user_attrs.get("result"):
                         self._tell(trial.number, result["value"], result["pruned"])
                     else:
                         return Trial(self.study, self._id(trial.number))
+                known.add(same)
             trials = self.trials()
             if len(trials) >= min(limit, search_space.size(self.space)):
                 return None
@@ -140,10 +143,12 @@ class Search:
         """Note the accuracy after an epoch (from 1); whether the trial is below the median of the others there."""
         if not self.stop_hopeless:
             return False
+        if epoch < (self.storage.get_trial(self._id(trial.number)).last_step or 0):
+            return False  # it was taken over, and had gone on there
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a trial that was taken over reports its epochs again
+            warnings.simplefilter("ignore")  # the last of its epochs that was noted comes again
             trial.report(accuracy, epoch)
-        return trial.should_prune()
+        return bool(trial.should_prune())
 
     def finish(self, trial: Trial, result: dict[str, Any], value: float, pruned: bool = False) -> None:
         """Record `result` (JSON), then that the trial is finished with `value`; a death in between loses nothing."""
