@@ -346,6 +346,21 @@ def test_a_line_per_round_outside_a_terminal(tmp_path: Path, monkeypatch: pytest
     report(None, tmp_path, monkeypatch)
 
 
+def test_a_line_per_evaluation_and_a_bar_below_in_a_terminal(tmp_path: Path) -> None:
+    screen = Screen()
+    bar = progress.Progress(tmp_path, 0, 4, per_epoch=2, images=1, stream=screen)
+    rows = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_loss": 0.6, "validation_accuracy": 0.7}
+    for iteration in (1, 2, 3, 4):
+        bar.drawn = 0.0
+        bar.tick(iteration)
+        if iteration % 2 == 0:
+            bar.row(iteration, [{"seed": 0, "diverged_step": None, "lr": 0.1, **rows}])
+    lines = [line.rsplit("\r")[-1].removesuffix("\x1b[K") for line in screen.getvalue().split("\n")[:-1]]
+    told = "loss and accuracy: training 0.5000 80.00%, validation 0.6000 70.00%"
+    assert lines == [f"epoch {epoch}/2, 0:00 left, {told}" for epoch in (1, 2)]
+    assert "\r[#######.......................] epoch 0.5/2, 0:00 left\x1b[K" in screen.getvalue()
+
+
 def test_winnow_imports_nothing_heavy_until_the_experiment_is_asked_for() -> None:
     code = (
         "import sys, winnow\n"

@@ -6,6 +6,7 @@ import json
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,18 @@ def test_a_saved_configuration(tmp_path: Path) -> None:
     settings = read(f"--config {best}").settings
     assert settings == Settings(layers=(64,) * 5, activation="tanh", optimizer="nadam", learning_rate=1e-3)
     assert read(f"--config {best} --layers 9,8").settings.layers == (9, 8)
+
+
+def test_the_best_configuration_of_a_sweep(tmp_path: Path) -> None:
+    best = tmp_path / "best.json"
+    found = [{"rank": rank, "settings": vars(EXPECTED) | {"epochs": rank}} for rank in (1, 2)]
+    io.write_json(best, {"dataset": "digits", "configurations": found})
+    run = read(f"--config {best} --seed 4")
+    assert run.dataset == "digits"
+    assert run.settings == replace(EXPECTED, epochs=1, seed=4)
+    io.write_json(best, {"dataset": "digits", "configurations": []})
+    with pytest.raises(UserError, match="holds no configuration that a sweep has found"):
+        read(f"--config {best}")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +147,12 @@ def test_a_run_and_its_repetition_from_its_configuration(
     assert json.loads((out / "progress.json").read_text())["epoch"] == 2
     printed = capsys.readouterr()
     assert "test accuracy" in printed.out
-    assert "epoch 2/2" in printed.err
+    last = [line for line in printed.err.splitlines() if line.startswith("epoch ")][-1]
+    row = table.iloc[-1]
+    assert last.startswith("epoch 2/2")
+    for part in ("validation", "test"):
+        assert f"{part} {row[f'{part}_loss']:.4f} {row[f'{part}_accuracy']:.2%}" in last
+    assert f"loss and accuracy: training {row['train_loss']:.4f} {row['train_accuracy']:.2%}" in last
     program(f"--config {out / 'config.json'} --data {digits} --out {again}")
     assert all(
         np.array_equal(value, io.read_tensors(again / "final.safetensors")[0][k]) for k, value in tensors.items()

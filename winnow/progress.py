@@ -1,4 +1,4 @@
-"""What a waiting person sees of a training job: a bar in a terminal, plain log lines elsewhere, and progress.json.
+"""What a waiting person sees of a training job: a line per evaluation, in a terminal a bar below, and progress.json.
 
 A chain of jobs in one process may show one bar over all of them instead (`Chain`).
 """
@@ -96,7 +96,7 @@ class Progress:
         elif self.terminal and time.monotonic() - self.drawn > REDRAW:
             self.drawn = time.monotonic()
             done = int(30 * iteration / self.last)
-            self.stream.write(f"\r[{'#' * done}{'.' * (30 - done)}] {self._where(iteration)} {self.text}\x1b[K")
+            self.stream.write(f"\r[{'#' * done}{'.' * (30 - done)}] {self._where(iteration)}\x1b[K")
             self.stream.flush()
 
     def row(self, iteration: int, rows: list[dict[str, Any]]) -> None:
@@ -106,12 +106,9 @@ class Progress:
         self.text = f"loss {_show(loss, '.4f')} accuracy {_show(accuracy, '.2%')}"
         diverged = [row["seed"] for row in rows if row["diverged_step"] is not None]
         note = f" diverged: seeds {diverged}" if diverged else ""
-        if self.terminal:
-            self.tick(iteration)
-            if iteration >= self.last:
-                self.stream.write("\n")
-        elif self.chain is None:
-            self.stream.write(f"{self._where(iteration)} {self.text}{note}\n")
+        if self.chain is None:
+            over, rest = ("\r", "\x1b[K") if self.terminal else ("", "")  # in place of the bar, which goes on below
+            self.stream.write(f"{over}{self._where(iteration)}, {self._sets(rows)}{note}{rest}\n")
         self.stream.flush()
         io.write_json(
             self.out / "progress.json",
@@ -122,6 +119,15 @@ class Progress:
             },
         )  # fmt: skip
 
+    def _sets(self, rows: list[dict[str, Any]]) -> str:
+        """Loss and accuracy of every set of images that was looked at."""
+        shown = []
+        for part, name in (("train", "training"), ("validation", "validation"), ("test", "test")):
+            loss, accuracy = _mean(rows, f"{part}_loss"), _mean(rows, f"{part}_accuracy")
+            if part == "train" or loss is not None:
+                shown.append(f"{name} {_show(loss, '.4f')} {_show(accuracy, '.2%')}")
+        return "loss and accuracy: " + ", ".join(shown)
+
     def _speed(self, iteration: int) -> tuple[float, float]:
         seconds = max(time.monotonic() - self.started, 1e-9)
         steps = (iteration - self.begun_at) / seconds
@@ -129,7 +135,7 @@ class Progress:
 
     def _where(self, iteration: int) -> str:
         epoch, epochs = iteration / self.per_epoch, self.last / self.per_epoch
-        return f"epoch {epoch:.4g}/{epochs:.4g}, {_clock(self._speed(iteration)[1])} left,"
+        return f"epoch {epoch:.4g}/{epochs:.4g}, {_clock(self._speed(iteration)[1])} left"
 
 
 def _clock(seconds: float) -> str:
@@ -138,7 +144,7 @@ def _clock(seconds: float) -> str:
 
 
 def _mean(rows: list[dict[str, Any]], column: str) -> float | None:
-    values = [row[column] for row in rows if row[column] is not None]
+    values = [row[column] for row in rows if row.get(column) is not None]
     return sum(values) / len(values) if values else None
 
 
