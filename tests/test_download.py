@@ -231,6 +231,15 @@ def test_packing_twice_changes_nothing_and_repairs_what_is_broken(tmp_path):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {key: value[1] for key, value in before.items()}
 
 
+def test_another_data_set_is_not_overwritten(tmp_path):
+    out = tmp_path / "digits"
+    download.pack("digits", out)
+    with pytest.raises(UserError, match="holds the data set digits, not mnist"):
+        download.pack("mnist", out)
+    assert sorted(path.name for path in out.iterdir()) == WHOLE
+    assert data.load(out).name == "digits"
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("succeed_first", range(5))
 def test_no_space_left(tmp_path, monkeypatch, call, succeed_first):

@@ -23,13 +23,15 @@ from winnow.io import write_json
 def pack(name: str, out: Path, folder: Path | None = None) -> None:
     """Fetch data set `name` (from `folder`, if given, before any other source) and pack it into the folder `out`.
 
-    Does nothing when `out` already holds it whole. UserError when no source has it or it cannot be written; then `out`
-    has no part of it.
+    Does nothing when `out` already holds it whole. UserError when `out` holds another data set, which stays; when no
+    source has it or it cannot be written; then `out` has no part of it.
     """
     plugin = plugins.load("datasets", name)
     out = Path(out).absolute()
-    if _is_whole(name, out):
+    if (found := _whole(out)) == name:
         return
+    if found:
+        raise UserError(f"{out} holds the data set {found}, not {name}. Name another folder, or delete this one.")
     work = _scratch(out)
     try:
         work.mkdir(parents=True)
@@ -45,11 +47,12 @@ def pack(name: str, out: Path, folder: Path | None = None) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _is_whole(name: str, out: Path) -> bool:
+def _whole(out: Path) -> str | None:
+    """The data set that `out` holds whole."""
     try:
-        return load(out).name == name
+        return load(out).name
     except UserError:
-        return False
+        return None
 
 
 def _scratch(out: Path) -> Path:
