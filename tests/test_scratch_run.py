@@ -77,10 +77,13 @@ def test_the_store_trains_a_setting_once(
 
 def test_a_diverged_run_has_no_confusion(digits: Path, tmp_path: Path) -> None:
     settings = Settings(learning_rate=1e30, optimizer="sgd", epochs=1)
-    last = scratch_run.train(settings, data.load(digits), tmp_path, {"dataset": "digits"}, text_io.StringIO())
+    last = scratch_run.train(
+        settings, data.load(digits), tmp_path, {"dataset": "digits", **vars(settings)}, text_io.StringIO()
+    )
     assert last["diverged_step"] is not None
     assert io.read_table(tmp_path / "metrics.csv", "metrics")["train_loss"].isna().all()
     assert len(io.read_table(tmp_path / "confusion.csv", "run_confusion")) == 0
+    assert classify.diverged(scratch_run.read(tmp_path)[2])
 
 
 def test_a_pair_differs_in_its_loss_alone() -> None:
@@ -126,8 +129,15 @@ def test_the_program_tells_the_probabilities(
     assert table["probability"].sum() == pytest.approx(1, abs=1e-5)
     assert table["seed"].tolist() == [3] * 10
     assert table["predicted"].sum() == 1
+    diverged = tmp_path / "diverged"
+    tensors, _ = io.read_tensors(trained / "final.safetensors")
+    io.write_tensors(
+        diverged / "final.safetensors", {name: value * np.float32("nan") for name, value in tensors.items()}
+    )
+    (diverged / "config.json").write_bytes((trained / "config.json").read_bytes())
     for line, message in (
         (f"--run {trained} --image 9999 --data {digits}", "The image 9999 is not valid"),
+        (f"--run {diverged} --data {digits}", "The training diverged"),
         (f"--data {digits}", "--run is missing"),
         (f"--run {tmp_path / 'nowhere'}", "does not exist"),
     ):

@@ -40,7 +40,7 @@ def test_rows_are_numbered_without_gaps_and_tell_how_a_trial_ended() -> None:
     assert [row["trial"] for row in rows] == [0, 1, 2]
     assert [row["state"] for row in rows] == ["complete", "diverged", "pruned"]
     assert rows[0]["name"] == "run_hl-3_bs-32_act-relu_opt-adam"
-    assert rows[1]["validation_accuracy"] is None
+    assert rows[1]["validation_accuracy"] is rows[1]["train_accuracy"] is None
     assert all(row.keys() == schemas.SCHEMAS["trials"].keys() for row in rows)
 
 

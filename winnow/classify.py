@@ -30,6 +30,11 @@ def image(data: Data, number: int) -> tuple[np.ndarray, int]:
     return data.test_images[number - train - 1], int(data.test_labels[number - train - 1])
 
 
+def diverged(network: Network) -> bool:
+    """Whether the training of a network ended without one: a parameter is no finite number."""
+    return not bool(np.isfinite(network.parameters).all())
+
+
 def class_names(data: Data) -> tuple[str, ...]:
     """Names of the classes."""
     return tuple(plugins.constant("datasets", data.name, "CLASS_NAMES"))

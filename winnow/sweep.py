@@ -88,7 +88,7 @@ def trial_rows(sweep: str, trials: list[FrozenTrial]) -> Iterator[dict[str, Any]
             "sweep": sweep, "trial": number, "name": run_name(settings),
             "state": "diverged" if diverged else "pruned" if result["pruned"] else "complete",
             **search_space.columns(settings),
-            **{column: last[column] for column in EPOCH if column != "epoch"},
+            **{column: None if diverged else last[column] for column in EPOCH if column != "epoch"},
             "seconds": result["seconds"], "started": clock[result["started"]], "finished": clock[result["finished"]],
             "worker": result["worker"],
         }  # fmt: skip

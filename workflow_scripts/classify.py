@@ -32,7 +32,14 @@ def main() -> None:
     folder = args.data or Path("results/data", *names)
     download.pack(*names, folder)
     packed, number = data.load(folder, verify=False), spec.get("image", args.image)
-    networks = [(sweep, settings.seed, network) for sweep, settings, _, network in read]
+    networks = []
+    for sweep, settings, _, network in read:
+        if classify.diverged(network):
+            print(f"{sweep}, seed {settings.seed}: its training diverged, there is no network.")
+        else:
+            networks.append((sweep, settings.seed, network))
+    if not networks:
+        raise UserError("The training diverged: there is no network to classify with. A smaller rate may help.")
     rows = list(classify.probability_rows(packed, number, networks))
     for row in rows:
         mark = " <- predicted" if row["predicted"] else ""

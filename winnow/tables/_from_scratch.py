@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from winnow import io, search_space
 from winnow.scratch.settings import Settings
 from winnow.tables._runs import Run
@@ -19,6 +21,9 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def last(run: Run, *columns: str) -> dict[str, Any]:
-    """These columns of the last row of the run's metrics."""
+    """These columns of the last row of the run's metrics; losses and accuracies are empty if the training diverged."""
     row = run.read("metrics.csv", "metrics").iloc[-1]
-    return {column: row[column] for column in columns}
+    found = {column: row[column] for column in columns}
+    if np.isfinite(row["diverged_step"]):
+        found |= {column: None for column in (*REACHED, *TESTED) if column in found}
+    return found
