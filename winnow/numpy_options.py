@@ -1,7 +1,7 @@
 """The command line of the network from scratch: the seed study's options, and what a saved configuration may hold.
 
 Its long options have underscores, as there. A configuration file is JSON or YAML with long options as keys; it is read
-as if its entries stood on the command line, before those that do.
+as if its entries stood on the command line, before those that do. Of a sweep's best.json the first one counts.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     add("-sz", "hidden_size", whole("--hidden_size", 1), f"units of each; with -nhl alone {HIDDEN_SIZE}")
     add("", "layers", _layers, "sizes of the hidden layers, in place of -nhl and -sz, e.g. 128,64")
     add("", "seed", whole("--seed", 0), "random seed")
-    add("", "config", Path, "a saved configuration (JSON or YAML); options given beside it win")
+    add("", "config", Path, "a saved configuration (JSON or YAML), or a sweep's best.json; options given beside it win")
     add("", "data", Path, "folder of the packed data set, fetched if it is missing (default: results/data/NAME)")
     add("", "out", Path, "folder to write to (default: out/ and the run's name)")
     return made
@@ -125,6 +125,11 @@ def _saved(path: Path) -> list[str]:
         raise UserError(f"--config: {path} cannot be read ({error}). Valid: a JSON or YAML file.") from error
     if not isinstance(found, dict):
         raise UserError(f"--config: {path} holds no entries `option: value`.")
+    if "configurations" in found:
+        try:
+            found = {"dataset": found["dataset"], **found["configurations"][0]["settings"]}
+        except (LookupError, TypeError):
+            raise UserError(f"--config: {path} holds no configuration that a sweep has found.") from None
     known = ["dataset", "num_layers", "hidden_size", "wandb_project", "wandb_entity", *vars(Settings())]
     arguments = []
     for key, value in found.items():

@@ -26,7 +26,8 @@ def main() -> None:
         )
     io.write_table(args.out / "trials.csv", "trials", sweep.trial_rows(args.sweep, trials))
     io.write_table(args.out / "epochs.csv", "trial_epochs", sweep.epoch_rows(args.sweep, trials))
-    io.write_json(args.out / "best.json", {"configurations": sweep.configurations(args.sweep, trials)})
+    best = {"dataset": spec["dataset"], "configurations": sweep.configurations(args.sweep, trials)}
+    io.write_json(args.out / "best.json", best)
     provenance.finish(args, [args.out / name for name in ("trials.csv", "epochs.csv", "best.json")])
 
 
