@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnow import classify, data, io, scratch_run, search_space
+from winnow import classify, data, io, provenance, scratch_run, search_space
 from winnow.errors import UserError
 from winnow.scratch import training
 from winnow.scratch.settings import Settings
@@ -73,6 +73,18 @@ def test_the_store_trains_a_setting_once(
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
     with pytest.raises(TypeError):
         run("three", 4)
+
+
+def test_a_new_table_trains_no_run_again(digits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keys = []
+    monkeypatch.setattr(scratch_run.store, "claim", lambda out, key: keys.append(key) or 1 / 0)
+    sources = provenance.sources
+    for edited in ("", "winnow/schemas.py", "winnow/scratch/network.py"):
+        changed = {edited: "another digest"} if edited else {}
+        monkeypatch.setattr(provenance, "sources", lambda *args, new=changed: {**sources(*args), **new})
+        with pytest.raises(ZeroDivisionError):
+            scratch_run.stored(SETTINGS, data.load(digits), digits, tmp_path, tmp_path, 1, text_io.StringIO())
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_diverged_run_has_no_confusion(digits: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from winnow import io, plugins, progress, provenance, search_space, store
 from winnow.data import Data
 from winnow.errors import UserError
+from winnow.schemas import SCHEMAS
 from winnow.scratch import training
 from winnow.scratch.evaluation import Evaluator
 from winnow.scratch.images import Images
@@ -22,7 +23,9 @@ from winnow.scratch.settings import Settings
 from winnow.scratch.training import Training
 from winnow.seeds import stream
 
-NOT_IN_RESULT = {"winnow/atomic.py", "winnow/progress.py", "winnow/provenance.py", "winnow/store.py"}
+NOT_IN_RESULT = {
+    "winnow/atomic.py", "winnow/progress.py", "winnow/provenance.py", "winnow/schemas.py", "winnow/store.py",
+}  # fmt: skip
 
 
 def train(
@@ -75,7 +78,8 @@ def stored(settings: Settings, data: Data, packed: Path, out: Path, place: Path,
     sources = provenance.sources("winnow/scratch_run.py", [("datasets", data.name)])
     sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
     files = provenance.canonical(io.read_json(packed / "dataset.json")["files"])
-    key = provenance.job_key(values, sources, [hashlib.sha256(files.encode()).hexdigest()])
+    columns = [list(SCHEMAS[table]) for table in ("metrics", "run_confusion")]
+    key = provenance.job_key({**values, "columns": columns}, sources, [hashlib.sha256(files.encode()).hexdigest()])
     store.claim(out, key)
     with store.locked(place, key) as entry:
 
