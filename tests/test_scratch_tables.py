@@ -65,6 +65,26 @@ def test_pairs_of_losses(tmp_path: Path) -> None:
     assert found["train_accuracy"].isna().tolist() == [False, True]  # that of the steps until then would not compare
 
 
+def test_differences_of_the_pairs_of_losses(tmp_path: Path) -> None:
+    runs = []
+    for pair, accuracies in enumerate([(0.9, 0.8), (0.8, 0.9), (0.7, 0.4), (0.7, None)]):
+        for loss, test in zip(("cross_entropy", "mean_squared_error"), accuracies, strict=True):
+            end = {"diverged_step": 3} if test is None else {}
+            made = metrics(0, [0.5], validation_accuracy=test and 0.6, test_accuracy=test, **end)
+            config = {"dataset": "mnist", **vars(Settings(loss=loss))}
+            runs.append(run(tmp_path / loss, "loss_pairs", pair, config=config, metrics=made))
+    found = table(tmp_path, "loss_differences", runs).set_index("images")
+    assert found["pairs"].tolist() == [3, 3, 3]
+    assert found["difference"].tolist() == pytest.approx([0, 0, 0.1])  # of 0.1, -0.1 and 0.3
+    test = found.loc["test"]
+    assert (test["cross_entropy"], test["mean_squared_error"]) == pytest.approx((0.8, 0.7))
+    assert test["sd"] == pytest.approx(0.2)
+    half = 4.302653 * 0.2 / 3**0.5  # Student's t with 2 degrees of freedom
+    assert (test["low"], test["high"]) == pytest.approx((0.1 - half, 0.1 + half))
+    assert test["better"] == pytest.approx(2 / 3)
+    assert table(tmp_path, "loss_differences", [])["pairs"].tolist() == [0, 0, 0]
+
+
 def test_carried_over_runs_stand_beside_their_trials(tmp_path: Path) -> None:
     best = {"configurations": [{"validation_accuracy": 0.9}, {"validation_accuracy": 0.85}]}
     runs = [run(tmp_path, "sweep", best=best), *(trained(tmp_path, "carry_over", rank) for rank in (1, 2))]

@@ -329,6 +329,17 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "test_accuracy": _TESTED["test_accuracy"],
         "diverged_step": "iteration at which the run diverged; empty if it did not",
     },
+    "loss_differences": {
+        "images": "'train', 'validation' or 'test': where the accuracies at the last epoch were measured",
+        "pairs": "pairs of which neither run diverged",
+        "cross_entropy": "mean accuracy of their runs with cross-entropy",
+        "mean_squared_error": "mean accuracy of their runs with squared error",
+        "difference": "mean difference of the pairs: cross-entropy minus squared error",
+        "sd": "standard deviation of the differences",
+        "low": "lower end of the 95 % interval of the mean difference (Student's t)",
+        "high": "its upper end",
+        "better": "share of the pairs with the higher accuracy by cross-entropy",
+    },
     "carry_over": {
         "dataset": "data set that the configuration is carried over to",
         "rank": "its rank in the sweep, 1 is the best",
