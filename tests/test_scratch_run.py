@@ -13,12 +13,13 @@ import pytest
 
 from winnow import classify, data, io, provenance, scratch_run, search_space
 from winnow.errors import UserError
+from winnow.jobs import SCRATCH_FILES
 from winnow.scratch import training
 from winnow.scratch.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = Settings(layers=(16, 8), epochs=2, batch_size=64, seed=3)
-FILES = ["config.json", "confusion.csv", "final.safetensors", "metrics.csv", "run.json"]
+FILES = SCRATCH_FILES
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,7 @@ def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_files_of_a_run(trained: Path, digits: Path) -> None:
+    assert scratch_run.FILES == SCRATCH_FILES
     assert sorted(file.name for file in trained.iterdir()) == sorted([*FILES, "progress.json"])
     last = io.read_table(trained / "metrics.csv", "metrics").iloc[-1]
     confusion = io.read_table(trained / "confusion.csv", "run_confusion")

@@ -23,6 +23,7 @@ from winnow.scratch.settings import Settings
 from winnow.scratch.training import Training
 from winnow.seeds import stream
 
+FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
 NOT_IN_RESULT = {
     "winnow/atomic.py", "winnow/progress.py", "winnow/provenance.py", "winnow/schemas.py", "winnow/store.py",
 }  # fmt: skip

@@ -8,7 +8,6 @@ from threadpoolctl import threadpool_limits
 
 from winnow import cli, data, provenance, scratch_run
 from winnow.errors import UserError
-from winnow.jobs import SCRATCH_FILES
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     settings = scratch_run.settings_of(spec, args.best)
     packed = data.load(args.data)
     scratch_run.stored(settings, packed, args.data, args.out, args.store, int(args.store_gb * 1e9), sys.stdout)
-    provenance.finish(args, [args.out / name for name in SCRATCH_FILES])
+    provenance.finish(args, [args.out / name for name in scratch_run.FILES])
 
 
 if __name__ == "__main__":
