@@ -15,8 +15,10 @@ from scipy import stats
 
 from winnow import data as datasets
 from winnow import engine
+from winnow.duration import Duration
 from winnow.models.rnn import RNN
 from winnow.seeds import stream
+from winnow.timeline import Timeline
 from winnow.train import Trainer
 from winnow.training_job import TrainingJob
 
@@ -29,7 +31,7 @@ def train(data: datasets.Data, optimizer: str, precision: str, seeds: list[int],
     model = RNN()
     drawn = [model.initialise(stream(seed, "init")) for seed in seeds]
     count = len(data.train_labels)
-    per_epoch = -(-count // 256)
+    timeline = Timeline(count, {0: 256})
     job = TrainingJob(
         model=model,
         optimizer={"name": optimizer, "momentum": 0.9, "weight_decay": 1e-6},
@@ -41,9 +43,9 @@ def train(data: datasets.Data, optimizer: str, precision: str, seeds: list[int],
         train=np.arange(count),
         validation=np.arange(0),
         first=0,
-        last=epochs * per_epoch,
-        per_epoch=per_epoch,
-        evaluate_every=per_epoch,
+        last=timeline.start(epochs),
+        timeline=timeline,
+        evaluate_every=Duration(1, "ep"),
         rewind=None,
         batch_size=256,
         clip=1.0,

@@ -25,10 +25,12 @@ from train_step import data
 
 from winnow import data as datasets
 from winnow import engine
+from winnow.duration import Duration
 from winnow.models._feed_forward import FeedForward
 from winnow.models.lenet5 import LeNet5
 from winnow.models.lenet_300_100 import LeNet300100
 from winnow.seeds import stream
+from winnow.timeline import Timeline
 from winnow.train import Trainer
 from winnow.training_job import TrainingJob as Job
 from winnow.vision import torchvision
@@ -131,7 +133,8 @@ def trainer(case: Case, held: datasets.Data, last: int, every: int, lanes: int, 
     job = Job(
         model=case.model, optimizer={"name": "adam"}, lr=RATE, factor=lambda _: 1.0, start=weights, mask=mask,
         seeds=list(range(lanes)), train=train, validation=validation, first=0, last=last,
-        per_epoch=-(-len(train) // case.batch), evaluate_every=every, test_every=10 * every, rewind=None,
+        timeline=Timeline(len(train), {0: case.batch}), evaluate_every=Duration(every, "it"),
+        test_every=Duration(10 * every, "it"), rewind=None,
         batch_size=case.batch, clip=None, dtype=engine.dtype(dtype), device=torch.device("cpu"),
     )  # fmt: skip
     return Trainer(job, held)

@@ -25,9 +25,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from winnow import data as datasets
 from winnow import engine
+from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.models.rnn import RNN
 from winnow.seeds import stream
+from winnow.timeline import Timeline
 from winnow.train import Trainer
 from winnow.training_job import TrainingJob
 
@@ -110,8 +112,8 @@ def ours(held: datasets.Data, steps: int, tick: Callable[[int], None], precision
         validation=none,
         first=0,
         last=steps,
-        per_epoch=-(-len(train) // BATCH),
-        evaluate_every=steps,
+        timeline=Timeline(len(train), {0: BATCH}),
+        evaluate_every=Duration(steps, "it"),
         rewind=None,
         batch_size=BATCH,
         clip=CLIP,

@@ -93,6 +93,8 @@ def shown(default: Any) -> str:
         return ", ".join(map(shown, default))
     if default is None or default == {}:
         return ""
+    if isinstance(default, dict):
+        return ", ".join(f"{key}: {shown(value)}" for key, value in default.items())
     return f"{default:g}" if isinstance(default, float) else str(default).lower()
 
 

@@ -38,6 +38,7 @@ def tiny() -> dict[str, Any]:
         "evaluate_every": "1ep",
         "test_every": None,
         "batch_size": 200,
+        "batch_schedule": {"name": "constant"},
         "clip": 1.0,
         "precision": "fp32",
         "seeds": [0, 1],

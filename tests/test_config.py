@@ -234,13 +234,13 @@ def test_the_epoch_of_a_holdout_run_is_shorter() -> None:
     """55,000 images in batches of 256 are 215 iterations, 60,000 are 235: the sweep ends before the dense runs."""
     raw = changed(f"{S}.training.rewind", "4300it")
     del raw[S]["recipes"]["seed_procedure"]
-    with pytest.raises(UserError, match=r"training.rewind: 4300it .*20ep = 4300it; an epoch has 215it"):
+    with pytest.raises(UserError, match=r"training.rewind: 4300it .*20ep = 4300it; an epoch has 235it"):
         config.validate(raw)
     for arm in raw[S]["arms"].values():
         arm["rates"] = []
     config.validate(raw)
     raw[S]["dense"]["train_on"] = "holdout"
-    with pytest.raises(UserError, match="an epoch has 215it"):
+    with pytest.raises(UserError, match="an epoch has 235it"):
         config.validate(raw)
 
 
@@ -258,6 +258,45 @@ def test_presets_results_are_no_names_of_studies() -> None:
     folders = [preset["pathvars"]["results"] for preset in presets if "pathvars" in preset]
     assert folders
     assert {Path(folder).name for folder in folders} <= fields.RESERVED
+
+
+GROWING = {"name": "growing", "every": "2ep"}
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"batch_schedule": {"name": "grow"}}, r"training\.batch_schedule\.name: There is no 'grow' among"),
+        (
+            {"batch_schedule": {"name": "growing", "every": "100it"}},
+            "valid is a whole number of epochs, at least '1ep'",
+        ),
+        ({"batch_schedule": {**GROWING, "largest": 8}}, r"training\.batch_schedule: .*'largest'.*valid is .* 256, to"),
+        (
+            {"batch_schedule": GROWING, "schedule": {"name": "step", "every": "900it", "gamma": 0.5}},
+            r"training\.schedule: The option every of the schedule step is 900it, but the batch size changes",
+        ),
+        ({"batch_schedule": GROWING, "rewind": "5000it"}, r"rewind point must lie before .* the first epoch has 235it"),
+        ({"batch_schedule": GROWING, "test_every": "235it"}, r"test_every: 235it is not valid; it must be a multiple"),
+    ],
+)
+@pytest.mark.parametrize("arm", [None, "gd"])
+def test_impossible_batch_schedules(training: dict[str, Any], message: str, arm: str | None) -> None:
+    raw = changed(f"{S}.training.length", "10ep")
+    (raw[S]["arms"][arm].setdefault("training", {}) if arm else raw[S]["training"]).update(training)
+    with pytest.raises(UserError, match=message):
+        config.validate(raw)
+
+
+def test_a_recipe_has_its_rates_in_epochs_too_where_the_batch_grows() -> None:
+    raw = changed(f"{S}.training.batch_schedule", GROWING)
+    config.validate(raw)
+    schedule = {"name": "step", "every": "900it", "gamma": 0.5}
+    raw[S]["recipes"] = {
+        name: {**recipe, "schedule": schedule} for name, recipe in raw[S]["recipes"].items() if "in_run" not in recipe
+    }
+    with pytest.raises(UserError, match=r"recipes\.\w+\.schedule: The option every of the schedule step is 900it"):
+        config.validate(raw)
 
 
 @pytest.mark.parametrize("name", plugins.names("models"))
@@ -278,6 +317,8 @@ def _make(kind: str, name: str, option: dict[str, Any]) -> None:
     """The plug-in itself, as a program calls it."""
     if kind == "models":
         plugins.load_class(kind, name)(**option)
+    elif kind == "batch_schedules":
+        plugins.load(kind, name).sizes(images=1000, batch_size=1, **option)
     elif kind == "schedules":
         plugins.load(kind, name).factor(0, total=9, per_epoch=3, **{**NEEDED.get(name, {}), **option})
     else:
@@ -301,6 +342,8 @@ def _samples(valid: Any, whole: bool) -> tuple[list[Any], list[Any]]:
         return valid, ["nothing", *(f"{value}_" for value in valid)]
     if valid == "duration":
         return ["1ep", "1it"], ["0ep", "0it", "1", 1]
+    if valid == "epochs":
+        return ["1ep", "12ep"], ["0ep", "3it", "1", 1]
     left, low, high, right = options._interval(valid)
     step = 1 if whole else 1e-6
     cast = int if whole else float
@@ -313,7 +356,7 @@ def _samples(valid: Any, whole: bool) -> tuple[list[Any], list[Any]]:
 
 STATED = [
     (kind, name, option)
-    for kind in ("models", "optimizers", "schedules")
+    for kind in ("models", "optimizers", "schedules", "batch_schedules")
     for name in plugins.names(kind)
     for option in plugins.constant(kind, name, "RANGES", {})
 ]
@@ -462,13 +505,14 @@ def test_options_take_one_form() -> None:
     assert options.check("optimizers", {"name": "gd", "weight_decay": "1e-6"})["weight_decay"] == 1e-6
 
 
-@pytest.mark.parametrize("kind", ["models", "optimizers", "schedules"])
+@pytest.mark.parametrize("kind", ["models", "optimizers", "schedules", "batch_schedules"])
 def test_options_read_from_source_are_the_real_ones(kind: str) -> None:
     import inspect
 
     passed = options._PASSED[kind]
     for name in plugins.names(kind):
-        target = plugins.load(kind, name).factor if kind == "schedules" else plugins.load_class(kind, name)
+        function = options._FUNCTIONS.get(kind)
+        target = getattr(plugins.load(kind, name), function) if function else plugins.load_class(kind, name)
         found = inspect.signature(target).parameters
         real = {key: item for key, item in found.items() if item.kind is not item.VAR_KEYWORD}
         assert set(options.parameters(kind, name)) == set(real) - set(passed), name

@@ -24,6 +24,7 @@ from winnow.datasets import _sources, mnist
 from winnow.errors import UserError
 from winnow.spec import RoundSpec, TrainSpec
 from winnow.stored_run import Place
+from winnow.timeline import Timeline
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -319,7 +320,7 @@ def report(stream: text_io.StringIO | None, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     chain = progress.Chain(2, stream)
     with chain.job("round 0/1"):
-        one = progress.Progress(tmp_path, 10, 20, per_epoch=5, images=60, stream=stream or text_io.StringIO())
+        one = progress.Progress(tmp_path, 10, 20, Timeline(300, {0: 60}), lanes=1, stream=stream or text_io.StringIO())
         one.begin(10)
         for iteration in range(11, 21):
             clock[0] += 6

@@ -16,6 +16,7 @@ from optimizer_checks import fitting
 
 from winnow import data as datasets
 from winnow import divergence, lottery, masks, plugins
+from winnow.duration import Duration
 from winnow.setting import Setting
 from winnow.spec import TrainSpec
 from winnow.train import Trainer
@@ -24,8 +25,8 @@ from winnow.training_job import InRunPruning, TrainingJob
 RECURRENT = ["rnn.weight_hh_l*"]
 USUAL = {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
 # What these compute beside one gradient per step is counted, too.
-MORE_THAN_GRADIENTS = ("hessian_free", "k_fac", "l_bfgs")
-SECOND_ORDER = (*MORE_THAN_GRADIENTS, "soap")
+MORE_THAN_GRADIENTS = ("hessian_free", "k_fac", "l_bfgs", "svrg")
+SECOND_ORDER = ("hessian_free", "k_fac", "l_bfgs", "soap")
 
 
 def make_job(tiny: dict[str, Any], digits: Path, seeds: list[int], **changes: Any) -> tuple[TrainingJob, datasets.Data]:
@@ -200,7 +201,7 @@ def test_a_loss_far_above_guessing_counts_as_diverged_after_100_steps(tiny: dict
     job, data = make_job({**tiny, "length": "20ep"}, digits, [0], lr=0.0)
     broken = {name: value.copy() for name, value in job.start.items()}
     broken["output.bias"][0] = np.linspace(0, 200, 10)
-    job = dataclasses.replace(job, start=broken, rewind=None, evaluate_every=divergence.STEPS + 50)
+    job = dataclasses.replace(job, start=broken, rewind=None, evaluate_every=Duration(divergence.STEPS + 50, "it"))
     assert Trainer(job, data).run().diverged == [divergence.STEPS]
 
 
@@ -409,9 +410,9 @@ def test_one_instance_per_lane_is_the_same_as_all_lanes_together(
 
 def test_test_images_are_looked_at_where_asked_and_at_every_new_minimum(tiny: dict[str, Any], digits: Path) -> None:
     """`test_every` spares the largest set; the early stop's accuracy is there all the same."""
-    changes = {"evaluate_every": 1, "last": 18, "lr": 3.0}  # a rate at which the loss jumps
-    every = train(tiny, digits, [0], **changes, test_every=1).rows
-    rows = train(tiny, digits, [0], **changes, test_every=6).rows
+    changes = {"evaluate_every": Duration(1, "it"), "last": 18, "lr": 3.0}  # a rate at which the loss jumps
+    every = train(tiny, digits, [0], **changes, test_every=Duration(1, "it")).rows
+    rows = train(tiny, digits, [0], **changes, test_every=Duration(6, "it")).rows
     lowest = float("inf")
     for row, other in zip(rows, every, strict=True):
         new, lowest = row["validation_loss"] < lowest, min(lowest, row["validation_loss"])

@@ -24,7 +24,7 @@ WINNOW = (
     "__init__", "argument_types", "atomic", "cli", "config", "duration", "errors", "fields", "jobs", "lottery",
     "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "scratch/__init__", "scratch/names",
     "scratch/settings", "scratch_config", "scratch_plan", "search_space", "store", "study_checks", "study_outputs",
-    "study_plan", "syntax", "why",
+    "study_plan", "syntax", "timeline", "why",
 )  # fmt: skip
 
 PLUGINS = {
@@ -37,6 +37,7 @@ PLUGINS = {
         "class EG:\n    def __init__(self, params, lr, momentum: float = 0.0):\n        self.value = _shared.VALUE\n"
     ),
     "schedules/constant.py": "def factor(iteration, *, total, per_epoch):\n    return 1.0\n",
+    "batch_schedules/constant.py": "def sizes(*, images, batch_size):\n    return {0: batch_size}\n",
     "criteria/magnitude.py": "NEEDS = ('weights',)\n",
     "criteria/random.py": "NEEDS = ()\n",
     "measures/density.py": "GRAPHS = ('recurrent',)\n",

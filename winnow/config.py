@@ -16,6 +16,7 @@ from winnow import options, plugins, study_checks
 from winnow.errors import UserError
 from winnow.fields import (
     BEST,
+    BatchSchedule,
     Clip,
     Dataset,
     Device,
@@ -82,6 +83,7 @@ class Training(Strict):
     evaluate_every: Length = "1ep"
     test_every: Length | None = None
     batch_size: Positive = 256
+    batch_schedule: BatchSchedule = {"name": "constant"}
     clip: Clip | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
     schedule: Schedule

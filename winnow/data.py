@@ -101,6 +101,19 @@ def order(seed: int, epoch: int, indices: np.ndarray, copy: int = 0) -> np.ndarr
     return random.permutation(indices)
 
 
+def fixed_order(seed: int, epoch: int, indices: np.ndarray, batch: int, copy: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(images, minibatches) in the order in which the lane of `seed` sees them where its minibatches never change.
+
+    They are those of `order` in epoch 0; a later epoch draws the order of the full ones anew, a short one comes last.
+    """
+    images, full = order(seed, 0, indices, copy), len(indices) // batch
+    drawn = np.arange(full)
+    if epoch:
+        drawn = stream(seed, "batches", copy * EPOCHS + epoch).permutation(full)
+    whole, rest = images[: full * batch].reshape(full, batch), images[full * batch :]
+    return np.concatenate([whole[drawn].ravel(), rest]), np.append(drawn, [full] if len(rest) else []).astype(int)
+
+
 def to_device(data: Data, device: str | torch.device) -> dict[str, torch.Tensor]:
     """The four arrays as tensors on `device`: images uint8 [N, *shape], labels int64 [N]."""
     import torch

@@ -94,7 +94,7 @@ def rows(
     columns: Mapping[str, PerLane],
 ) -> list[dict[str, Any]]:
     """One metrics row per lane; a diverged lane's `columns` are empty, as is whatever is not finite."""
-    epoch = iteration / job.per_epoch
+    epoch = job.timeline.passes(iteration)
     return [
         {
             "seed": seed, "epoch": int(epoch) if epoch.is_integer() else epoch, "iteration": iteration,

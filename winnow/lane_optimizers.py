@@ -53,7 +53,7 @@ class Part:
         def closure() -> Tensor:
             loss = self.problem.closure()
             if not first:
-                first.append((loss.clone(), self.problem.workspace.correct))
+                first.append((loss.clone(), self.problem.correct))
             return loss
 
         self.optimizer.step(closure)
@@ -69,7 +69,7 @@ def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
         rates = torch.full((len(job.seeds),), job.lr, dtype=torch.float32, device=job.device)
         parts.append(Part(plugin(list(problem.handles.values()), lr=rates, **options), problem, slice(None)))
     else:
-        one = job.model.workspace(1, job.batch_size, job.device, job.dtype)
+        one = job.model.workspace(1, job.chunk, job.device, job.dtype)
         for lane in range(len(job.seeds)):
             own = lane_of(problem, lane, one)
             parts.append(Part(plugin(list(own.handles.values()), lr=job.lr, **options), own, slice(lane, lane + 1)))

@@ -3,7 +3,7 @@
 A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Names, types where the annotation is simple,
 and ranges where the plug-in states them are checked here, before any job starts. A plug-in may say in literals
 
-    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, or "duration" (of at least 1)
+    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, "duration" or "epochs" (of at least 1)
     REQUIRES    {option: {value: {other option: what is valid beside that value, or None: to be left out}}}
     PARAMETERS  of a model: the names of its tensors, where "{layers}" counts from 0 to below the option `layers`
 
@@ -29,7 +29,9 @@ _PASSED = {
     "models": ("self", "shape", "classes"),
     "optimizers": ("self", "params", "lr"),
     "schedules": ("iteration", "total", "per_epoch"),
+    "batch_schedules": ("images", "batch_size"),
 }
+_FUNCTIONS = {"schedules": "factor", "batch_schedules": "sizes"}
 _CONTAINERS = ("Any", "object", "list", "tuple", "dict", "Sequence", "Mapping")
 Range = str | list[str]
 _INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
@@ -51,7 +53,7 @@ def unknown(what: str, key: object, valid: Iterable[str]) -> str:
 def _interval(valid: str) -> tuple[str, float, float, str]:
     match = _INTERVAL.fullmatch(valid)
     if match is None:
-        raise ValueError(f"{valid!r} is no range: write '[0, 1)', a list of texts, or 'duration'")
+        raise ValueError(f"{valid!r} is no range: write '[0, 1)', a list of texts, 'duration' or 'epochs'")
     return match[1], float(match[2]), float(match[3]), match[4]
 
 
@@ -59,11 +61,12 @@ def allows(valid: Range, value: object) -> bool:
     """Whether a value lies in a range as RANGES gives it."""
     if isinstance(valid, list):
         return value in valid
-    if valid == "duration":
+    if valid in ("duration", "epochs"):
         try:
-            return isinstance(value, str) and Duration.parse(value).count > 0
+            length = Duration.parse(value)  # type: ignore[arg-type]
         except UserError:
             return False
+        return length.count > 0 and (valid == "duration" or length.unit == "ep")
     left, low, high, right = _interval(valid)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -77,6 +80,8 @@ def words(valid: Range, whole: bool = False) -> str:
         return f"one of {', '.join(valid)}"
     if valid == "duration":
         return "a duration of at least 1, in epochs ('5ep') or iterations ('1000it')"
+    if valid == "epochs":
+        return "a whole number of epochs, at least '1ep'"
     left, low, high, right = _interval(valid)
     if low == high:
         return f"{low:g}"
@@ -87,7 +92,7 @@ def words(valid: Range, whole: bool = False) -> str:
 
 
 def parameters(kind: str, name: str) -> dict[str, tuple[str, bool]]:
-    """{option: (annotation, required)} of a plug-in: of its class, or of the function `factor` of a schedule."""
+    """{option: (annotation, required)} of a plug-in: of its class, or of a schedule's function (`factor`, `sizes`)."""
     return {option: (text, default is None) for option, (text, default) in _signature(kind, name).items()}
 
 
@@ -116,7 +121,7 @@ def _signature(kind: str, name: str) -> dict[str, tuple[str, ast.expr | None]]:
     for node in syntax.tree(plugins.path(kind, name)).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             methods = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-        elif isinstance(node, ast.FunctionDef) and node.name == "factor":
+        elif isinstance(node, ast.FunctionDef) and node.name == _FUNCTIONS.get(kind):
             methods = [node]
         else:
             continue

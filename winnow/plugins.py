@@ -14,7 +14,9 @@ from winnow import syntax
 from winnow.errors import UserError
 
 ROOT = Path(__file__).parent
-KINDS = ("datasets", "models", "optimizers", "schedules", "criteria", "measures", "figures", "tables")
+KINDS = (
+    "datasets", "models", "optimizers", "schedules", "batch_schedules", "criteria", "measures", "figures", "tables",
+)  # fmt: skip
 
 
 def names(kind: str) -> list[str]:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from winnow.minibatch import Batch, Chunks, Sampler, chunks, images
 from winnow.seeds import stream
 
 Tensors = dict[str, Tensor]
-Batch = tuple[Tensor, Tensor]  # inputs [L, B, 1, 28, 28] float32 normalised, labels [L, B] int64
 
 
 class Problem:
@@ -26,6 +26,9 @@ class Problem:
     parameters  {name: tensor [L, ...]} sharing memory with the handles
     gradients   {name: tensor [L, ...]} sharing memory with the handles' `.grad`
     masks       {name: float tensor of 0 and 1, of the handle's shape}; empty when nothing is pruned
+    batch       the current one;  sampler: where it comes from, `epoch` and, of fixed batches, `index` [L] and `count`
+    correct     right answers per lane [L] in the last gradient
+    correction  changes the masked gradient in `.grad` before it is clipped, for optimisers that reduce its variance
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Problem:
         self.roles: dict[str, str] = model.roles
         self.fan_in: dict[str, int] = model.fan_in
         self.zero_initialised: frozenset[str] = model.zero_initialised
-        self.batch: Batch | None = None
+        self.batch: Batch | Chunks | None = None
+        self.sampler: Sampler | None = None
+        self.correction: Callable[[], None] | None = None
         self.sample_gradients = 0  # per lane
         self.closures = 0
         self.clipped = torch.zeros(len(seeds), device=next(iter(parameters.values())).device)
@@ -58,26 +63,54 @@ class Problem:
     def closure(self) -> Tensor:
         """Zero, forward, backward, mask, clip on the current batch: fills `.grad`, returns the loss per lane [L]."""
         loss = self.gradient()
+        if self.correction is not None:
+            correct = self.correct
+            self.correction()
+            self.correct = correct
         self.clip_()
         self.closures += 1
         return loss
 
     def gradient(
-        self, parameters: Mapping[str, Tensor] | None = None, out: Tensors | None = None, batch: Batch | None = None
+        self,
+        parameters: Mapping[str, Tensor] | None = None,
+        out: Tensors | None = None,
+        batch: Batch | Chunks | None = None,
     ) -> Tensor:
         """Masked, unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
 
         On `batch`, or the current one. Returns the loss per lane [L]; counts the sample-gradients.
         """
         out = self.gradients if out is None else out
-        inputs, labels = self._batch(batch)
+        parameters = self.parameters if parameters is None else parameters
+        batch = self._batch(batch)
         with torch.no_grad():
-            loss: Tensor = self.workspace.loss(self.parameters if parameters is None else parameters, inputs, labels)
-            self.workspace.backward(out)
+            if isinstance(batch, Chunks):
+                loss = self._sum(parameters, out, batch)
+            else:
+                loss = self.workspace.loss(parameters, *batch)
+                self.correct = self.workspace.correct
+                self.workspace.backward(out)
             if self.masks:
                 torch._foreach_mul_([out[name] for name in self.masks], list(self.masks.values()))
-        self.sample_gradients += labels.shape[1]
+        self.sample_gradients += images(batch)
         return loss
+
+    def _sum(self, parameters: Mapping[str, Tensor], out: Tensors, batch: Chunks) -> Tensor:
+        """Loss and, in `out`, gradient of a batch by those of its chunks."""
+        part = {name: torch.empty_like(value) for name, value in out.items()}
+        losses, correct = [], []
+        for index, chunk in enumerate(batch):
+            share = images(chunk) / images(batch)
+            losses.append(share * self.workspace.loss(parameters, *chunk))
+            correct.append(self.workspace.correct)
+            self.workspace.backward(part)
+            if index:
+                torch._foreach_add_(list(out.values()), list(part.values()), alpha=share)
+            else:
+                torch._foreach_copy_(list(out.values()), torch._foreach_mul(list(part.values()), share))
+        self.correct = torch.stack(correct).sum(0)
+        return torch.stack(losses).sum(0)
 
     def clip_(self) -> None:
         """Scale each lane's gradient to norm `clip` at most, as torch.nn.utils.clip_grad_norm_ does for one model."""
@@ -91,27 +124,43 @@ class Problem:
             g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
 
     def outputs(self, parameters: Mapping[str, Tensor] | None = None, batch: Batch | None = None) -> Tensor:
-        """Differentiable logits [L, B, C] through the model's plain path (forward-mode and second-order methods)."""
-        inputs, _ = self._batch(batch)
+        """Differentiable logits [L, B, C] on `batch`, or `chunk()`, through the model's plain path."""
+        inputs, _ = self.chunk() if batch is None else batch
         logits: Tensor = self.model.logits(self.parameters if parameters is None else parameters, inputs)
         return logits
 
-    def loss(self, parameters: Mapping[str, Tensor], batch: Batch | None = None) -> Tensor:
+    def loss(self, parameters: Mapping[str, Tensor], batch: Batch | Chunks | None = None) -> Tensor:
         """The loss per lane [L] at `parameters`, without a gradient; counted as a third of one."""
-        labels = self._batch(batch)[1]
+        batch, parts = self._batch(batch), []
         with torch.no_grad():
-            logits = self.outputs(parameters, batch)
-            losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-        self.sample_gradients += -(-labels.shape[1] // 3)
-        return losses.view(labels.shape).mean(1)
+            for inputs, labels in chunks(batch):
+                logits = self.outputs(parameters, (inputs, labels))
+                losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+                parts.append(losses.view(labels.shape).mean(1) * (labels.shape[1] / images(batch)))
+        self.sample_gradients += -(-images(batch) // 3)
+        return torch.stack(parts).sum(0)
 
-    def gauss_newton(self, batch: Batch | None = None) -> Callable[[Mapping[str, Tensor]], Tensors]:
+    def gauss_newton(self, batch: Batch | Chunks | None = None) -> Callable[[Mapping[str, Tensor]], Tensors]:
         """v -> G v = J' H J v at the current parameters, {name: [L, ...]}, masked; J = d logits / d parameters.
 
         J v is the derivative of u' J by u, along v (two backward passes make a forward-mode product), so that products
-        share the forward pass. Each costs about as much as a gradient, and is counted as one.
+        share the forward pass, but for those of a batch in chunks. Each costs about as much as a gradient, and is
+        counted as one.
         """
-        labels = self._batch(batch)[1]
+        batch = self._batch(batch)
+        if isinstance(batch, Chunks):
+            return lambda vector: self._summed_product(vector, batch)
+        return self._product(batch)
+
+    def _summed_product(self, vector: Mapping[str, Tensor], batch: Chunks) -> Tensors:
+        total: Tensors = {}
+        for chunk in batch:
+            for name, value in self._product(chunk)(vector).items():
+                part = value * (images(chunk) / images(batch))
+                total[name] = total[name] + part if name in total else part
+        return total
+
+    def _product(self, batch: Batch) -> Callable[[Mapping[str, Tensor]], Tensors]:
         with torch.enable_grad():
             leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
             logits = self.outputs(leaves, batch)
@@ -126,7 +175,7 @@ class Problem:
             found = dict(zip(leaves, columns, strict=True))
             for name, mask in self.masks.items():
                 found[name] = found[name] * mask
-            self.sample_gradients += labels.shape[1]
+            self.sample_gradients += images(batch)
             return found
 
         return product
@@ -137,9 +186,10 @@ class Problem:
         """Per weight matrix, for each use of it: (inputs [L, B, in], gradient of the loss by its outputs [L, B, out]).
 
         The two factors that K-FAC (Martens & Grosse 2015, arXiv 1503.05671) multiplies; the loss is the mean over the
-        batch, per lane. With `uniform`, numbers in [0, 1) [L, B], the labels are drawn by them from the predictions.
+        batch (`chunk()`, unless another is given), per lane. With `uniform`, numbers in [0, 1) [L, B], the labels
+        are drawn by them from the predictions.
         """
-        inputs, labels = self._batch(batch)
+        inputs, labels = self.chunk() if batch is None else batch
         names: list[str] = []
         seen: list[Tensor] = []
         outputs: list[Tensor] = []
@@ -181,7 +231,11 @@ class Problem:
                 if isinstance(value, Tensor) and value.shape == handle.shape:
                     value.mul_(mask)
 
-    def _batch(self, batch: Batch | None) -> Batch:
+    def chunk(self) -> Batch:
+        """The current batch, or as much of it as is gathered at once: a sample of it."""
+        return next(iter(chunks(self._batch(None))))
+
+    def _batch(self, batch: Batch | Chunks | None) -> Batch | Chunks:
         batch = batch if batch is not None else self.batch
         if batch is None:
             raise RuntimeError("the problem has no current batch yet")

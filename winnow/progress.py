@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from winnow import io
+from winnow.timeline import Timeline
 
 REDRAW = 0.2  # seconds
 WIDTH = 79
@@ -67,16 +68,16 @@ class Chain:
 
 
 class Progress:
-    """Reports a run of iterations `first` to `last` with `images` training images per iteration (all lanes together).
+    """Reports a run of `lanes` lanes, of the iterations `first` to `last` of a timeline.
 
     progress.json, rewritten atomically with every metrics row: epoch, epochs, loss, accuracy (test, mean over lanes),
     rate, images_per_second, seconds_left.
     """
 
     def __init__(
-        self, out: Path, first: int, last: int, per_epoch: int, images: int, stream: TextIO = sys.stderr
+        self, out: Path, first: int, last: int, timeline: Timeline, lanes: int, stream: TextIO = sys.stderr
     ) -> None:
-        self.out, self.last, self.per_epoch, self.images, self.stream = out, last, per_epoch, images, stream
+        self.out, self.last, self.timeline, self.lanes, self.stream = out, last, timeline, lanes, stream
         self.chain, self.first = _chain.get(), first
         self.terminal = self.chain is None and stream.isatty()
         self.started, self.begun_at = time.monotonic(), first
@@ -90,12 +91,12 @@ class Progress:
     def tick(self, iteration: int) -> None:
         """After a step: redraw the bar, at most five times a second, in a terminal only; or tell the chain."""
         if self.chain is not None:
-            length = self.last - self.first
-            done, trained = (iteration - self.first) / length, (iteration - self.begun_at) / length
+            length = self._images(self.first, self.last)
+            done, trained = (self._images(since, iteration) / length for since in (self.first, self.begun_at))
             self.chain.tick(done, trained, self.text)
         elif self.terminal and time.monotonic() - self.drawn > REDRAW:
             self.drawn = time.monotonic()
-            done = int(30 * iteration / self.last)
+            done = int(30 * self._images(0, iteration) / self._images(0, self.last))
             self.stream.write(f"\r[{'#' * done}{'.' * (30 - done)}] {self._where(iteration)}\x1b[K")
             self.stream.flush()
 
@@ -113,9 +114,9 @@ class Progress:
         io.write_json(
             self.out / "progress.json",
             {
-                "epoch": iteration / self.per_epoch, "epochs": self.last / self.per_epoch, "loss": loss,
-                "accuracy": accuracy, "rate": rows[-1]["lr"], "images_per_second": speed, "seconds_left": left,
-                "diverged": diverged,
+                "epoch": self.timeline.passes(iteration), "epochs": self.timeline.passes(self.last),
+                "loss": loss, "accuracy": accuracy, "rate": rows[-1]["lr"], "images_per_second": speed,
+                "seconds_left": left, "diverged": diverged,
             },
         )  # fmt: skip
 
@@ -130,11 +131,15 @@ class Progress:
 
     def _speed(self, iteration: int) -> tuple[float, float]:
         seconds = max(time.monotonic() - self.started, 1e-9)
-        steps = (iteration - self.begun_at) / seconds
-        return steps * self.images, (self.last - iteration) / steps if steps else 0.0
+        images = self._images(self.begun_at, iteration) / seconds
+        return images * self.lanes, self._images(iteration, self.last) / images if images else 0.0
+
+    def _images(self, first: int, last: int) -> int:
+        """Images that each lane sees between two iterations."""
+        return self.timeline.seen(last) - self.timeline.seen(first)
 
     def _where(self, iteration: int) -> str:
-        epoch, epochs = iteration / self.per_epoch, self.last / self.per_epoch
+        epoch, epochs = self.timeline.passes(iteration), self.timeline.passes(self.last)
         return f"epoch {epoch:.4g}/{epochs:.4g}, {_clock(self._speed(iteration)[1])} left"
 
 

@@ -117,7 +117,7 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
             return mask, masks.apply({**weights, **{name: rewind[name] for name in names}}, mask)
 
         iteration = setting.iterations(at)
-        return InRunPruning(iteration, prune, setting.factor(spec.in_run.schedule_after, setting.total - iteration))
+        return InRunPruning(iteration, prune, setting.factor(spec.in_run.schedule_after, since=iteration))
 
     steps = zip(spec.in_run.at, spec.in_run.densities, strict=True)
     prunings = tuple(pruning(index, at, density) for index, (at, density) in enumerate(steps, start=1))

@@ -22,6 +22,7 @@ from winnow.scratch.network import Network
 from winnow.scratch.settings import Settings
 from winnow.scratch.training import Training
 from winnow.seeds import stream
+from winnow.timeline import Timeline
 
 FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
 NOT_IN_RESULT = {
@@ -39,8 +40,8 @@ def train(
     """
     made = training.on(settings, data)
     io.write_json(folder / "config.json", dict(values))
-    last = settings.epochs * made.per_epoch
-    bar = progress.Progress(show_in or folder, 0, last, made.per_epoch, settings.batch_size, shown)
+    timeline = Timeline(len(made.train), {0: settings.batch_size})
+    bar = progress.Progress(show_in or folder, 0, timeline.start(settings.epochs), timeline, 1, shown)
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
     for row in made.epochs(bar.tick):

@@ -13,6 +13,7 @@ import numpy as np
 PURPOSES = (
     "init",
     "order",
+    "batches",
     "holdout",
     "mask",
     "null",

@@ -12,6 +12,7 @@ import numpy as np
 
 from winnow import data as datasets
 from winnow import engine, io, masks, plugins
+from winnow import timeline as timelines
 from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.seeds import stream
@@ -28,6 +29,7 @@ class Setting:
     model: Any
     train: np.ndarray
     validation: np.ndarray
+    timeline: timelines.Timeline
 
     @classmethod
     def of(cls, spec: TrainSpec, folder: Path) -> Setting:
@@ -49,31 +51,30 @@ class Setting:
                 f"batch_size: {spec.batch_size} is more than the {len(train)} images to train on; valid is 1 to "
                 f"{len(train)}."
             )
-        setting = cls(spec, data, model, train, validation)
+        timeline = timelines.of(len(train), spec.batch_size, spec.batch_schedule)
+        timeline.check_optimizer(spec.optimizer["name"])
+        setting = cls(spec, data, model, train, validation, timeline)
         if not setting.iterations(spec.rewind) < setting.total:
             raise UserError(f"rewind: {spec.rewind} is at or after the end of training (length: {spec.length}).")
         return setting
 
-    @property
-    def per_epoch(self) -> int:
-        """Iterations of an epoch."""
-        return -(-len(self.train) // self.spec.batch_size)
-
     def iterations(self, duration: str) -> int:
         """A duration in iterations."""
-        return Duration.parse(duration).iterations(self.per_epoch)
+        return self.timeline.iterations(duration)
 
     @property
     def total(self) -> int:
         """Iterations of a dense run."""
         return self.iterations(self.spec.length)
 
-    def factor(self, options: dict[str, Any], total: int | None = None) -> Callable[[int], float]:
-        """The learning rate's factor at an iteration, by the schedule that `options` name, over `total` iterations."""
+    def factor(self, options: dict[str, Any], since: int = 0) -> Callable[[int], float]:
+        """The learning rate's factor, iterations after `since`, by a schedule that lasts from there to the end."""
+        self.timeline.check_schedule(options)
         schedule = plugins.load("schedules", options["name"])
         rest = {key: value for key, value in options.items() if key != "name"}
-        end, per_epoch = self.total if total is None else total, self.per_epoch
-        return lambda iteration: float(schedule.factor(iteration, total=end, per_epoch=per_epoch, **rest))
+        ticks, per_epoch, first = self.timeline.ticks, self.timeline.ticks_per_epoch, self.timeline.ticks(since)
+        total = ticks(self.total) - first
+        return lambda n: float(schedule.factor(ticks(since + n) - first, total=total, per_epoch=per_epoch, **rest))
 
     def initialise(self, purpose: str, index: int = 0) -> Arrays:
         """Weights [L, ...], each lane's drawn from its stream of this name."""
@@ -101,8 +102,8 @@ class Setting:
         return TrainingJob(
             model=self.model, optimizer=spec.optimizer, lr=float(spec.lr), factor=factor, start=start, mask=mask,
             seeds=spec.seeds, train=self.train, validation=self.validation, first=first, last=self.total,
-            per_epoch=self.per_epoch, evaluate_every=self.iterations(spec.evaluate_every),
-            test_every=self.iterations(spec.test_every or spec.evaluate_every),
+            timeline=self.timeline, evaluate_every=Duration.parse(spec.evaluate_every),
+            test_every=Duration.parse(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
             dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
         )  # fmt: skip

@@ -43,6 +43,7 @@ class TrainSpec:
     evaluate_every: str
     test_every: str | None
     batch_size: int
+    batch_schedule: Options
     clip: float | None
     precision: str
     seeds: list[int]

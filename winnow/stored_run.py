@@ -43,6 +43,7 @@ def run(
     plug_ins = [
         *plug_ins, ("datasets", training.dataset), ("models", training.model["name"]),
         ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
+        ("batch_schedules", training.batch_schedule["name"]),
     ]  # fmt: skip
     files = io.read_json(place.data / "dataset.json")["files"]  # their checksums, wherever they were fetched
     inputs["data"] = hashlib.sha256(provenance.canonical(files).encode()).hexdigest()
@@ -92,7 +93,7 @@ def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry
         print(f"store: continuing at iteration {trainer.iteration} of {job.last}", flush=True)
     began = time.monotonic()
     lanes = len(job.seeds)
-    progress = Progress(place.out, job.first, job.last, job.per_epoch, job.batch_size * lanes)
+    progress = Progress(place.out, job.first, job.last, job.timeline, lanes)
     progress.begin(trainer.iteration)
     written, cost = 0.0, 0.0
 

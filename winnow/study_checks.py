@@ -1,8 +1,8 @@
 """What has to fit together in a study, arm by arm: images and batches, moments within training, patterns and tensors.
 
-Iterations per epoch follow from the data set's constant TRAIN, so that durations in either unit compare before any job
-starts. The one complete check of config; the programs, which may be started by hand and know the data themselves, have
-their own (`winnow.spec`, before anything is loaded, and `winnow.runs`).
+The minibatches of a run follow from the data set's constant TRAIN, so that durations in either unit compare before any
+job starts. The one complete check of config; the programs, which may be started by hand and know the data themselves,
+have their own (`winnow.spec`, before anything is loaded, and `winnow.runs`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from winnow import options, plugins
+from winnow import timeline as timelines
 from winnow.duration import Duration
+from winnow.errors import UserError
 from winnow.options import WrongValueError
+from winnow.timeline import Timeline
 
 if TYPE_CHECKING:
-    from winnow.config import Study, Training
+    from winnow.config import Arm, Study, Training
 
 
 def check_arm(study: Study, name: str, training: Training) -> None:
@@ -35,10 +38,6 @@ def check_arm(study: Study, name: str, training: Training) -> None:
     def images(train_on: str) -> int | None:
         return None if not isinstance(count, int) else count - validation if train_on == "holdout" else count
 
-    def per_epoch(train_on: str) -> int | None:
-        trained = images(train_on)
-        return None if trained is None else -(-trained // training.batch_size)
-
     length, rewind = Duration.parse(training.length), Duration.parse(training.rewind)
     for train_on in dict.fromkeys([study.dense.train_on, *([study.sweep.train_on] if arm.rates else [])]):
         trained = images(train_on)
@@ -48,19 +47,23 @@ def check_arm(study: Study, name: str, training: Training) -> None:
                 f"{training.batch_size} is not valid; arm {name} trains on {trained} images of {dataset} "
                 f"(train_on: {train_on}). Valid is 1 to {trained}.",
             )
-        if _below(_lead(rewind, length, per_epoch(train_on)), 1):
+        timeline = _timeline(name, arm, training, trained)
+        if _below(_lead(rewind, length, timeline), 1):
             given = "rewind" in arm.training or ("length" in arm.training and study.training.rewind == training.rewind)
             raise WrongValueError(
                 f"arms.{name}.training.rewind" if given else "training.rewind",
                 f"{rewind} is not valid; the rewind point must lie before the end of training "
-                f"({_both(length, per_epoch(train_on))}).",
+                f"({_both(length, timeline)}).",
             )
-        _check_test_every(name, arm.training, training, per_epoch(train_on))
+        _check_test_every(name, arm.training, training, timeline)
+        if train_on == study.dense.train_on:
+            _check_recipe_schedules(study, name, timeline)
     _check_patterns(study, name)
     for recipe, values in study.recipes.items():
         if values.in_run:
             path = f"recipes.{recipe}.in_run.at"
-            _check_moments(path, values.in_run.at, rewind, length, per_epoch(study.dense.train_on))
+            timeline = _timeline(name, arm, training, images(study.dense.train_on))
+            _check_moments(path, values.in_run.at, rewind, length, timeline)
         if values.layer_rates and not arm.layer_rates and (values.arms is None or name in values.arms):
             _check_layer_rates(study, name, f"recipes.{recipe}", values.layer_rates)
     if arm.layer_rates:
@@ -94,18 +97,50 @@ def check_recipe(study: Study, name: str) -> None:
         )
 
 
-def _check_test_every(name: str, own: Container[str], training: Training, per_epoch: int | None) -> None:
+def _timeline(name: str, arm: Arm, training: Training, images: int | None) -> Timeline | None:
+    """The minibatches of an arm's runs; None where the number of images is not known here, and the job will see."""
+    if images is None:
+        return None
+    key = "batch_schedule"
+    try:
+        found = timelines.of(images, training.batch_size, training.batch_schedule)
+        found.check_optimizer(arm.optimizer["name"])
+        key = "schedule"
+        found.check_schedule(training.schedule)
+    except UserError as error:
+        path = f"arms.{name}.training.{key}" if key in arm.training else f"training.{key}"
+        raise WrongValueError(path, f"{error} (Arm {name}, {images} images to train on.)") from None
+    return found
+
+
+def _check_recipe_schedules(study: Study, name: str, timeline: Timeline | None) -> None:
+    """WrongValueError for a recipe's learning-rate schedule in iterations, in an arm whose batch size changes."""
+    for recipe, values in study.recipes.items():
+        found = {"schedule": values.schedule}
+        if values.in_run:
+            found |= {"in_run.schedule": values.in_run.schedule, "in_run.schedule_after": values.in_run.schedule_after}
+        for key, schedule in found.items():
+            try:
+                if timeline is not None and schedule is not None and values.runs_in(name):
+                    timeline.check_schedule(schedule)
+            except UserError as error:
+                raise WrongValueError(f"recipes.{recipe}.{key}", f"{error} (Arm {name}.)") from None
+
+
+def _check_test_every(name: str, own: Container[str], training: Training, timeline: Timeline | None) -> None:
     """Test images are looked at when an evaluation is due: a moment between two would wait for a common multiple."""
     if training.test_every is None:
         return
     every, evaluate = Duration.parse(training.test_every), Duration.parse(training.evaluate_every)
-    if every.unit != evaluate.unit and per_epoch is None:
+    if every.unit != evaluate.unit and timeline is None:
         return
-    if every.iterations(per_epoch or 1) % evaluate.iterations(per_epoch or 1):
+    per_epoch = timeline.per_epoch(0) if timeline is not None else 1
+    mixed = every.unit != evaluate.unit and timeline is not None and timeline.changes
+    if mixed or every.iterations(per_epoch) % evaluate.iterations(per_epoch):
         mine = "test_every" in own or "evaluate_every" in own
         raise WrongValueError(
             f"arms.{name}.training.test_every" if mine else "training.test_every",
-            f"{every} is not valid; it must be a multiple of evaluate_every ({_both(evaluate, per_epoch)}).",
+            f"{every} is not valid; it must be a multiple of evaluate_every ({_both(evaluate, timeline)}).",
         )
 
 
@@ -138,35 +173,36 @@ def prunable(study: Study, name: str) -> list[str] | None:
     return tensors and [tensor for tensor in tensors if any(fnmatchcase(tensor, pattern) for pattern in patterns)]
 
 
-def _lead(first: Duration, second: Duration, per_epoch: int | None) -> int | None:
+def _lead(first: Duration, second: Duration, timeline: Timeline | None) -> int | None:
     """By how much the first lies before the second; None where that cannot be known here, and the job will see."""
     if first.unit == second.unit:
         return second.count - first.count
-    return None if per_epoch is None else second.iterations(per_epoch) - first.iterations(per_epoch)
+    return None if timeline is None else timeline.iterations(second) - timeline.iterations(first)
 
 
 def _below(lead: int | None, least: int) -> bool:
     return lead is not None and lead < least
 
 
-def _both(moment: Duration, per_epoch: int | None) -> str:
-    """A duration, also in the other unit: '20ep = 4700it, 235 iterations per epoch'."""
-    if per_epoch is None:
+def _both(moment: Duration, timeline: Timeline | None) -> str:
+    """A duration, also in the other unit: '20ep = 4700it; an epoch has 235it'."""
+    if timeline is None:
         return str(moment)
-    other = f" = {moment.iterations(per_epoch)}it" if moment.unit == "ep" else ""
-    return f"{moment}{other}; an epoch has {per_epoch}it"
+    other = f" = {timeline.iterations(moment)}it" if moment.unit == "ep" else ""
+    first = "the first epoch" if timeline.changes else "an epoch"
+    return f"{moment}{other}; {first} has {timeline.per_epoch(0)}it"
 
 
-def _check_moments(path: str, at: list[str], rewind: Duration, length: Duration, per_epoch: int | None) -> None:
+def _check_moments(path: str, at: list[str], rewind: Duration, length: Duration, timeline: Timeline | None) -> None:
     moments = [Duration.parse(text) for text in at]
     for index, (earlier, later) in enumerate(pairwise(moments), start=1):
-        if _below(_lead(earlier, later, per_epoch), 1):
+        if _below(_lead(earlier, later, timeline), 1):
             raise WrongValueError(
                 f"{path}[{index}]", f"{later} is not valid; it must lie after the moment before it, {earlier}."
             )
-    valid = f"valid is from the rewind point ({rewind}) to the end of training ({_both(length, per_epoch)})"
+    valid = f"valid is from the rewind point ({rewind}) to the end of training ({_both(length, timeline)})"
     for index, moment in enumerate(moments):
-        if _below(_lead(rewind, moment, per_epoch), 0) or _below(_lead(moment, length, per_epoch), 0):
+        if _below(_lead(rewind, moment, timeline), 0) or _below(_lead(moment, length, timeline), 0):
             raise WrongValueError(f"{path}[{index}]", f"{moment} is not valid; {valid}.")
 
 

@@ -110,6 +110,7 @@ class StudyPlan(StudyOutputs):
             ("models", spec["model"]["name"]),
             ("optimizers", spec["optimizer"]["name"]),
             *(("schedules", name) for name in dict.fromkeys(named)),
+            ("batch_schedules", spec["batch_schedule"]["name"]),
         )
 
     def _dense(self, group: str, arm: str, train_on: str, rate: str, seeds: list[int]) -> None:

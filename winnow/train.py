@@ -17,6 +17,7 @@ from winnow import checkpoint, evaluation, lane_optimizers, masks
 from winnow.batches import Batches
 from winnow.data import Data, to_device
 from winnow.divergence import Divergence
+from winnow.minibatch import images, of_lanes
 from winnow.problem import Tensors, stacked
 from winnow.step_log import StepLog
 from winnow.training_job import Arrays, InRunPruning, Outcome, TrainingJob
@@ -31,7 +32,7 @@ class Trainer:
         held = to_device(data, job.device)
         self.batches = Batches(job, data, held["train_images"], held["train_labels"])
         self.evaluation = evaluation.Evaluation(job, data, held)
-        self.workspace = job.model.workspace(self.lanes, job.batch_size, job.device, job.dtype)
+        self.workspace = job.model.workspace(self.lanes, job.chunk, job.device, job.dtype)
         self.iteration, self.origin, self.pruned = job.first, job.first, 0
         self.factor, self.mask = job.factor, job.mask
         self.rewind: Arrays = {}
@@ -46,7 +47,9 @@ class Trainer:
         job = self.job
         start = {name: torch.from_numpy(value).to(job.device) for name, value in weights.items()}
         self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace)
+        self.problem.sampler = self.batches
         self.parts = lane_optimizers.make(job, self.problem, self.mask)
+        self.batches.fixed = "fixed_batches" in self.parts[0].optimizer.needs
         self.divergence.begin(self.problem.parameters)
         self.means = evaluation.TrainingMeans(self.lanes, job.device)
 
@@ -71,7 +74,8 @@ class Trainer:
             self.steps.clear()
             if self.iteration == job.rewind:
                 self.rewind = self.weights()
-            if self.iteration % job.evaluate_every == 0 or self.iteration == job.last or self._due() is not None:
+            row = job.timeline.due(self.iteration, job.evaluate_every)
+            if row or self.iteration == job.last or self._due() is not None:
                 self._row()
                 if (due := self._due()) is not None:
                     self._prune(due)
@@ -82,8 +86,8 @@ class Trainer:
         return outcome
 
     def _next_mark(self) -> int:
-        job, every = self.job, self.job.evaluate_every
-        marks = [(self.iteration // every + 1) * every, job.last, job.rewind or 0]
+        job = self.job
+        marks = [job.timeline.following(self.iteration, job.evaluate_every), job.last, job.rewind or 0]
         marks += [pruning.iteration for pruning in job.prunings]
         return min(mark for mark in marks if mark > self.iteration)
 
@@ -94,16 +98,16 @@ class Trainer:
         return None
 
     def _step(self) -> None:
-        inputs, labels = self.problem.batch = self.batches.at(self.iteration)
+        batch = self.problem.batch = self.batches.at(self.iteration)
         lr = self._rate(self.iteration)
         if shared := "closure" not in self.parts[0].optimizer.needs:
-            loss, correct = self.problem.closure(), self.workspace.correct
+            loss, correct = self.problem.closure(), self.problem.correct
         else:
             loss = torch.zeros(self.lanes, device=self.job.device)
             correct = torch.zeros_like(loss, dtype=torch.int64)
         for part in self.parts:
             if part.problem is not self.problem:
-                part.problem.batch = inputs[part.lanes], labels[part.lanes]
+                part.problem.batch = of_lanes(batch, part.lanes)
             part.set_rate(lr)
             if shared:
                 part.step()
@@ -112,7 +116,7 @@ class Trainer:
             if not part.optimizer.keeps_zeros:
                 part.problem.apply_masks(part.optimizer)
         self.iteration += 1
-        self.steps.add(loss, correct, labels.shape[1])
+        self.steps.add(loss, correct, images(batch))
 
     def _rate(self, iteration: int) -> float:
         """The learning rate; an in-run pruning starts the schedule anew."""
@@ -137,7 +141,7 @@ class Trainer:
         parameters = lane_optimizers.evaluation_parameters(self.parts, self.problem)
         columns = {**self.means.columns(), **self.evaluation.validation(parameters), "clipped_share": clipped}
         look = self._at_new_minimum(columns["validation_loss"]) or self.iteration in (self.job.first, self.job.last)
-        if look or self.iteration % self.job.test_every == 0 or self._due() is not None:
+        if look or self.job.timeline.due(self.iteration, self.job.test_every) or self._due() is not None:
             columns |= self.evaluation.test(parameters)
         else:
             columns |= self.evaluation.nothing("test")

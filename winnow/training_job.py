@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from winnow.duration import Duration
+from winnow.timeline import Timeline
+
+CHUNK = 256  # images: what more a step has costs time alone
+EVERY_STEP = Duration(1, "it")
 Arrays = dict[str, np.ndarray]
 
 
@@ -26,7 +31,9 @@ class TrainingJob:
     """Everything that decides the result of one training run.
 
     start   {name: float32 [L, ...]}, already masked;  mask {name: bool [L, ...]} of the pruned tensors, or None
-    test_every  iterations between two looks at the test images, beside those at a new minimum of the validation loss
+    timeline  which minibatch an iteration is;  batch_size: the one at which the batch schedule starts
+    evaluate_every  between two metrics rows;  test_every: between two looks at the test images, beside those at a new
+            minimum of the validation loss
     order   which of a seed's data orders: 0, or a further one for a copy of a run
     first   iteration at which the run starts (a rewound run: its rewind point), last: where it ends
     factor  the learning rate's factor at an iteration;  rewind: iteration whose weights are kept, or None
@@ -43,8 +50,8 @@ class TrainingJob:
     validation: np.ndarray
     first: int
     last: int
-    per_epoch: int
-    evaluate_every: int
+    timeline: Timeline
+    evaluate_every: Duration
     rewind: int | None
     batch_size: int
     clip: float | None
@@ -53,7 +60,12 @@ class TrainingJob:
     dead: tuple[int, ...] = ()  # seeds that diverged in the round before: frozen from the start
     prunings: tuple[InRunPruning, ...] = ()
     order: int = 0
-    test_every: int = 1
+    test_every: Duration = EVERY_STEP
+
+    @property
+    def chunk(self) -> int:
+        """The most images of a lane whose gradient is computed at once."""
+        return min(self.timeline.largest, max(self.batch_size, CHUNK))
 
 
 @dataclass

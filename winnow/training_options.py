@@ -54,6 +54,10 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
     hand.add_argument("--epochs", type=whole("--epochs", 1), default=20, metavar="N", help="length of training")
     hand.add_argument("--batch-size", type=whole("--batch-size", 1), default=256, metavar="N", help="images per step")
     hand.add_argument(
+        "--batch-schedule", type=mapping("--batch-schedule"), default={"name": "constant"}, metavar="JSON",
+        help="how the batch size changes on the way",
+    )  # fmt: skip
+    hand.add_argument(
         "--clip",
         type=number("--clip", lambda norm: norm > 0, "a number > 0"),
         default=1.0,
@@ -164,6 +168,7 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "lr": args.learning_rate, "schedule": _checked("--schedule", "schedules", args.schedule),
         "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "test_every": None,
         "batch_size": args.batch_size,
+        "batch_schedule": _checked("--batch-schedule", "batch_schedules", args.batch_schedule),
         "clip": args.clip, "precision": args.precision, "seeds": args.seeds, "device": args.device,
         "threads": args.threads,
     }  # fmt: skip

@@ -140,11 +140,12 @@ class KFAC(LaneOptimizer):
     def _observe(self, steps: int, group: dict[str, Any]) -> None:
         """Add the current batch to the running means of the factors."""
         problem, uniform = self._problem, None
-        images = problem.batch[1].shape[1]
+        batch = problem.chunk()
+        images = batch[1].shape[1]
         if group["fisher"] == "sampled":
             drawn = [stream(seed, "labels", steps).random(images) for seed in problem.seeds]
             uniform = torch.from_numpy(np.stack(drawn))
-        for name, uses in problem.layer_statistics(uniform=uniform).items():
+        for name, uses in problem.layer_statistics(batch, uniform).items():
             a = torch.cat([x for x, _ in uses], 1)  # [L, images * t, in]
             g = torch.cat([gradient for _, gradient in uses], 1)  # of the mean loss: 1 / images of an image's own
             if _bias(name) in problem.handles:
