@@ -31,7 +31,9 @@ DRIVEN = (
     "hessian_free",
     "k_fac",
     "l_bfgs",
-)  # a step needs a closure or a problem: tests/test_second_order.py has their steps
+    "saga",
+    "svrg",
+)  # a step needs a closure or a problem: tests/test_second_order.py and test_variance_reduced.py have their steps
 STEPPED = pytest.mark.parametrize("name", [name for name in NAMES if name not in DRIVEN])
 COMBINATIONS = [
     {"momentum": m, "dampening": damp, "nesterov": nesterov, "weight_decay": wd}
