@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, Tensor]  # inputs [L, B, 1, 28, 28] float32 normalised, labels [L, B] int64
@@ -23,7 +24,7 @@ class Chunks:
     size: int
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self.gather, self.index.split(self.size, 1))
+        return map(self.gather, torch.split(self.index, self.size, 1))
 
 
 def images(batch: Batch | Chunks) -> int:

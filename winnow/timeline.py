@@ -119,6 +119,8 @@ class Timeline:
 
         Iterations, where the batch size never changes.
         """
+        if len(self._epochs) == 1:  # asked at every step
+            return iteration
         step, ticks = self.at(iteration), self.ticks_per_epoch
         return step.epoch * ticks + step.position * ticks // self.per_epoch(step.epoch)
 
