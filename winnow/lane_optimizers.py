@@ -73,19 +73,20 @@ def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
         for lane in range(len(job.seeds)):
             own = lane_of(problem, lane, one)
             parts.append(Part(plugin(list(own.handles.values()), lr=job.lr, **options), own, slice(lane, lane + 1)))
-    _set_masks(parts, problem, mask, job.device)
+    on = {name: torch.from_numpy(keep).to(job.device, torch.float32) for name, keep in (mask or {}).items()}
+    set_masks(parts, problem, on)
     for part in parts:
         if part.optimizer.needs - {"closure"}:
             part.optimizer.bind(part.problem)
     return parts
 
 
-def _set_masks(parts: Sequence[Part], problem: Problem, mask: Arrays | None, device: torch.device) -> None:
-    on = {name: torch.from_numpy(keep).to(device, torch.float32) for name, keep in (mask or {}).items()}
-    problem.masks = on
+def set_masks(parts: Sequence[Part], problem: Problem, masks: Tensors) -> None:
+    """Mask the problem and its parts, by views, with `masks` (of 0 and 1), from now on."""
+    problem.masks = masks
     for lane, part in enumerate(parts):
         if part.problem is not problem:
-            part.problem.masks = {name: keep[lane] for name, keep in on.items()}
+            part.problem.masks = {name: keep[lane] for name, keep in masks.items()}
         part.problem.apply_masks(part.optimizer)
 
 

@@ -3,7 +3,8 @@
 A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Names, types where the annotation is simple,
 and ranges where the plug-in states them are checked here, before any job starts. A plug-in may say in literals
 
-    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, "duration" or "epochs" (of at least 1)
+    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, "duration" or "epochs" (of at least 1), or
+                "moment" (a duration since the start, may be 0)
     REQUIRES    {option: {value: {other option: what is valid beside that value, or None: to be left out}}}
     PARAMETERS  of a model: the names of its tensors, where "{layers}" counts from 0 to below the option `layers`
 
@@ -30,6 +31,7 @@ _PASSED = {
     "optimizers": ("self", "params", "lr"),
     "schedules": ("iteration", "total", "per_epoch"),
     "batch_schedules": ("images", "batch_size"),
+    "sparsifiers": ("self", "weights"),
 }
 _FUNCTIONS = {"schedules": "factor", "batch_schedules": "sizes"}
 _CONTAINERS = ("Any", "object", "list", "tuple", "dict", "Sequence", "Mapping")
@@ -53,7 +55,7 @@ def unknown(what: str, key: object, valid: Iterable[str]) -> str:
 def _interval(valid: str) -> tuple[str, float, float, str]:
     match = _INTERVAL.fullmatch(valid)
     if match is None:
-        raise ValueError(f"{valid!r} is no range: write '[0, 1)', a list of texts, 'duration' or 'epochs'")
+        raise ValueError(f"{valid!r} is no range: write '[0, 1)', a list of texts, 'duration', 'epochs' or 'moment'")
     return match[1], float(match[2]), float(match[3]), match[4]
 
 
@@ -61,12 +63,12 @@ def allows(valid: Range, value: object) -> bool:
     """Whether a value lies in a range as RANGES gives it."""
     if isinstance(valid, list):
         return value in valid
-    if valid in ("duration", "epochs"):
+    if valid in ("duration", "epochs", "moment"):
         try:
             length = Duration.parse(value)  # type: ignore[arg-type]
         except UserError:
             return False
-        return length.count > 0 and (valid == "duration" or length.unit == "ep")
+        return (length.count > 0 or valid == "moment") and (valid != "epochs" or length.unit == "ep")
     left, low, high, right = _interval(valid)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -82,6 +84,8 @@ def words(valid: Range, whole: bool = False) -> str:
         return "a duration of at least 1, in epochs ('5ep') or iterations ('1000it')"
     if valid == "epochs":
         return "a whole number of epochs, at least '1ep'"
+    if valid == "moment":
+        return "a moment, in epochs ('5ep') or iterations ('1000it') since the start"
     left, low, high, right = _interval(valid)
     if low == high:
         return f"{low:g}"
@@ -104,13 +108,13 @@ def tensors(entry: Mapping[str, Any]) -> list[str] | None:
     found: list[str] = []
     for template in templates:
         counted = [field for _, field, _, _ in Formatter().parse(template) if field]
-        for index in product(*(range(_value("models", entry, option)) for option in counted)):
+        for index in product(*(range(value_of("models", entry, option)) for option in counted)):
             found.append(template.format(**dict(zip(counted, index, strict=True))))
     return found
 
 
-def _value(kind: str, entry: Mapping[str, Any], option: str) -> Any:
-    """The option's value or, where it is left out, its default."""
+def value_of(kind: str, entry: Mapping[str, Any], option: str) -> Any:
+    """The option's value in a checked entry or, where it is left out, its default."""
     default = _signature(kind, entry["name"])[option][1]
     return entry[option] if option in entry or default is None else ast.literal_eval(default)
 
@@ -216,9 +220,9 @@ def _check_together(kind: str, entry: Mapping[str, Any]) -> None:
     """WrongValueError where an option of an otherwise checked entry does not fit the value of another: REQUIRES."""
     name, requires = entry["name"], plugins.constant(kind, entry["name"], "REQUIRES", {})
     for option, cases in requires.items():
-        value = _value(kind, entry, option)
+        value = value_of(kind, entry, option)
         for other, valid in cases.get(value, {}).items():
-            given = _value(kind, entry, other)
+            given = value_of(kind, entry, other)
             if given is None if valid is None else allows(valid, given):
                 continue
             what = "be left out" if valid is None else f"be {words(valid)}"

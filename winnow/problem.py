@@ -76,10 +76,12 @@ class Problem:
         parameters: Mapping[str, Tensor] | None = None,
         out: Tensors | None = None,
         batch: Batch | Chunks | None = None,
+        masked: bool = True,
     ) -> Tensor:
-        """Masked, unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
+        """Unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
 
-        On `batch`, or the current one. Returns the loss per lane [L]; counts the sample-gradients.
+        On `batch`, or the current one; zero for pruned weights, if `masked`. Returns the loss per lane [L]; counts the
+        sample-gradients.
         """
         out = self.gradients if out is None else out
         parameters = self.parameters if parameters is None else parameters
@@ -91,7 +93,7 @@ class Problem:
                 loss = self.workspace.loss(parameters, *batch)
                 self.correct = self.workspace.correct
                 self.workspace.backward(out)
-            if self.masks:
+            if self.masks and masked:
                 torch._foreach_mul_([out[name] for name in self.masks], list(self.masks.values()))
         self.sample_gradients += images(batch)
         return loss

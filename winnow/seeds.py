@@ -24,6 +24,7 @@ PURPOSES = (
     "copy",
     "saliency",
     "labels",
+    "growth",
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from winnow import checkpoint, evaluation, lane_optimizers, masks
+from winnow import checkpoint, evaluation, lane_optimizers, masks, sparsity
 from winnow.batches import Batches
 from winnow.data import Data, to_device
 from winnow.divergence import Divergence
@@ -48,8 +48,13 @@ class Trainer:
         start = {name: torch.from_numpy(value).to(job.device) for name, value in weights.items()}
         self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace)
         self.problem.sampler = self.batches
-        self.parts = lane_optimizers.make(job, self.problem, self.mask)
+        self.parts = lane_optimizers.make(job, self.problem, None if job.sparsify else self.mask)
         self.batches.fixed = "fixed_batches" in self.parts[0].optimizer.needs
+        self.sparsifier = sparsity.make(job.sparsify, self.problem, self.parts) if job.sparsify else None
+        if self.sparsifier is not None and self.mask is None:
+            self.sparsifier.begin()
+        elif self.sparsifier is not None:
+            self.sparsifier.resume(self.mask, self.iteration)
         self.divergence.begin(self.problem.parameters)
         self.means = evaluation.TrainingMeans(self.lanes, job.device)
 
@@ -72,6 +77,8 @@ class Trainer:
             self.divergence.look(self.steps.losses(), self.problem.parameters, self.iteration)
             self.means.add(self.steps)
             self.steps.clear()
+            if self.sparsifier is not None:
+                self.sparsifier.enforce()
             if self.iteration == job.rewind:
                 self.rewind = self.weights()
             row = job.timeline.due(self.iteration, job.evaluate_every)
@@ -100,6 +107,8 @@ class Trainer:
     def _step(self) -> None:
         batch = self.problem.batch = self.batches.at(self.iteration)
         lr = self._rate(self.iteration)
+        if self.sparsifier is not None:
+            self.sparsifier.before_step(self.iteration)
         if shared := "closure" not in self.parts[0].optimizer.needs:
             loss, correct = self.problem.closure(), self.problem.correct
         else:
@@ -116,6 +125,8 @@ class Trainer:
             if not part.optimizer.keeps_zeros:
                 part.problem.apply_masks(part.optimizer)
         self.iteration += 1
+        if self.sparsifier is not None:
+            self.sparsifier.after_step(self.iteration, lr)
         self.steps.add(loss, correct, images(batch))
 
     def _rate(self, iteration: int) -> float:
@@ -145,6 +156,8 @@ class Trainer:
             columns |= self.evaluation.test(parameters)
         else:
             columns |= self.evaluation.nothing("test")
+        if self.sparsifier is not None:
+            self.mask = self.sparsifier.masks(parameters)
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         lr = self._rate(max(self.iteration - 1, self.job.first))
         self.outcome.rows += evaluation.rows(self.job, self.iteration, lr, density, self.divergence.steps(), columns)
@@ -183,7 +196,7 @@ class Trainer:
     def restore(self, value: dict[str, Any], arrays: Arrays) -> None:
         """Continue from a `state`."""
         tree = checkpoint.unflatten(value, arrays)
-        self.pruned, self.origin = tree["pruned"], tree["origin"]
+        self.iteration, self.pruned, self.origin = tree["iteration"], tree["pruned"], tree["origin"]
         self.mask = {n: t.numpy() for n, t in tree["mask"].items()} if tree["mask"] is not None else None
         self.rewind = {n: t.numpy() for n, t in (tree["rewind"] or {}).items()}
         if self.pruned:
@@ -196,7 +209,6 @@ class Trainer:
         for name, value_ in tree["parameters"].items():
             self.problem.parameters[name].copy_(value_)
         self.divergence.begin(self.problem.parameters)
-        self.iteration = tree["iteration"]
         device = self.job.device
         self.divergence.step, self.divergence.high = tree["diverged"].to(device), tree["high"].to(device)
         self.lowest = tree["lowest"]

@@ -27,6 +27,20 @@ class InRunPruning:
 
 
 @dataclass(frozen=True)
+class Sparsify:
+    """A sparsifier, {"name": ..., its options}, the tensors (`names`) and the scope of its density.
+
+    iterations  a duration in iterations;  last: where the run ends
+    """
+
+    options: dict[str, Any]
+    names: list[str]
+    scope: str
+    iterations: Callable[[str], int]
+    last: int
+
+
+@dataclass(frozen=True)
 class TrainingJob:
     """Everything that decides the result of one training run.
 
@@ -59,6 +73,7 @@ class TrainingJob:
     device: torch.device
     dead: tuple[int, ...] = ()  # seeds that diverged in the round before: frozen from the start
     prunings: tuple[InRunPruning, ...] = ()
+    sparsify: Sparsify | None = None  # not beside prunings or a mask
     order: int = 0
     test_every: Duration = EVERY_STEP
 

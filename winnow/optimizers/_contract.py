@@ -41,6 +41,7 @@ class LaneOptimizer(torch.optim.Optimizer):
     lanes: ClassVar[bool] = True
     capturable: ClassVar[bool] = True
     keeps_zeros: ClassVar[bool] = False  # a weight stays zero where it, its gradient and its state are
+    absorbing_zeros: ClassVar[bool] = False  # a weight that is exactly zero stays so whatever its gradient
     needs: frozenset[str] = frozenset()
     _memory: dict[tuple[Any, ...], Tensor] | None = None  # scratch memory: not state, never saved
 
@@ -49,6 +50,12 @@ class LaneOptimizer(torch.optim.Optimizer):
 
         The training loop calls it once, after construction and before the first step, where `needs` names anything but
         "closure" (which says that `step` calls the closure itself).
+        """
+
+    def masks_changed(self) -> None:
+        """Other weights than before are pruned: forget what state, beside tensors of a parameter's shape, holds of them.
+
+        Those tensors are zero already where weights are pruned. Called where masks change within a run.
         """
 
     def evaluation_parameters(self) -> list[Tensor] | None:

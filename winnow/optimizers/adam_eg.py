@@ -30,6 +30,7 @@ class AdamEG(LaneOptimizer):
     """EG along Adam's direction; options and errors as of Adam."""
 
     keeps_zeros = True
+    absorbing_zeros = True
 
     def __init__(
         self,

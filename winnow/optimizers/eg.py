@@ -52,6 +52,7 @@ class EG(MomentumOptimizer):
     true or, where that is left out, if it is exactly zero at construction. Wrong options raise UserError.
     """
 
+    absorbing_zeros = True
     _generator: Generator | None = None
 
     def __init__(

@@ -38,6 +38,8 @@ class EGPlusMinus(MomentumOptimizer):
     offset  >= 1e-15: the smaller part of every weight at the start
     """
 
+    absorbing_zeros = True  # of pruned weights: both parts are zero
+
     def __init__(
         self,
         params: ParamsT,

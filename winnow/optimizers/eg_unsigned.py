@@ -25,6 +25,8 @@ REQUIRES = {"nesterov": {True: {"momentum": "(0, 1)", "dampening": "[0, 0]"}}}
 class EGUnsigned(MomentumOptimizer):
     """EG without the sign; options and errors as of GD."""
 
+    absorbing_zeros = True
+
     def __init__(
         self,
         params: ParamsT,

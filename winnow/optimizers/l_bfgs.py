@@ -88,6 +88,10 @@ class LBFGS(LaneOptimizer, torch.optim.LBFGS):
         if len(self.param_groups) > 1:
             raise UserError("L-BFGS moves all parameters by one rate: give them in one group, not in several.")
 
+    def masks_changed(self) -> None:
+        """Forget all pairs: they are those of another problem, and would move pruned weights."""
+        self.state.clear()
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Up to `max_iter` iterations on the closure's batch; returns the loss of its first call."""
         if closure is None:

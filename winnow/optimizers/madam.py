@@ -47,6 +47,7 @@ class Madam(LaneOptimizer):
     """
 
     keeps_zeros = True
+    absorbing_zeros = True
 
     def __init__(
         self,
