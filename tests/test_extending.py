@@ -24,6 +24,7 @@ SUITES = {
     "models": "test_models.py",
     "optimizers": "test_optimizers.py",
     "schedules": "test_schedules.py",
+    "sparsifiers": "test_sparsifiers.py",
     "tables": "test_tables.py",
 }
 

@@ -41,7 +41,8 @@ def entry(name: str, **given: Any) -> dict[str, Any]:
 
 def settled(sparsifier: dict[str, Any]) -> int:
     """The iteration after which the density holds: from the start, or after the last of its moments."""
-    return int(str(sparsifier.get("end", sparsifier.get("at", "0it"))).removesuffix("it"))
+    moments = plugins.constant("sparsifiers", sparsifier["name"], "MOMENTS", ())
+    return int(sparsifier[moments[-1]].removesuffix("it")) if moments else 0
 
 
 def make_job(

@@ -182,6 +182,7 @@ Seeds = Annotated[list[list[Whole]], Field(min_length=1), AfterValidator(user_er
 ArmNames = Annotated[list[Name], Field(min_length=1), AfterValidator(user_error(_distinct))]
 TrainOn = Literal["holdout", "all"]
 Optimizer = Annotated[dict[str, Any], _entry("optimizers")]
+Sparsifier = Annotated[dict[str, Any], _entry("sparsifiers")]
 Criterion = Annotated[str, _plugin("criteria")]
 Rates = Annotated[list[Rate], AfterValidator(user_error(_distinct))]
 Moments = Annotated[list[Length], Field(min_length=1)]

@@ -1,4 +1,5 @@
-"""Recipes of config: how a ticket is made, in rounds, inside one run, or with the masks of another recipe.
+"""Recipes of config: how a ticket is made, in rounds, inside one run (pruned at moments, or with a mask that changes
+while it trains), or with the masks of another recipe.
 
 Densities follow from two of `rounds`, `rate` (share of the remaining weights that a round removes) and `density` (what
 is kept in the end); `layer_rates` overrides the rate of the tensors that match a pattern.
@@ -24,6 +25,7 @@ from winnow.fields import (
     Points,
     Rounds,
     Schedule,
+    Sparsifier,
     Strict,
     fail,
 )
@@ -71,6 +73,7 @@ class Recipe(Strict):
     mask_of: Name | None = None
     schedule: Schedule | None = None
     in_run: InRun | None = None
+    sparsify: Sparsifier | None = None
     instability: Instability | None = None
 
     @model_validator(mode="after")
@@ -79,7 +82,13 @@ class Recipe(Strict):
             self._needs("with in_run", ("criterion", "scope"))
             self._forbids(
                 "in_run, which describes the whole recipe",
-                (*_SELECTING[2:], *_RESTARTING, "mask_of", "schedule", "instability"),
+                (*_SELECTING[2:], *_RESTARTING, "mask_of", "schedule", "sparsify", "instability"),
+            )
+        elif self.sparsify:
+            self._needs("with sparsify", ("scope",))
+            self._forbids(
+                "sparsify, which trains one run to the density that it names",
+                ("criterion", *_SELECTING[2:], *_RESTARTING, "mask_of", "instability"),
             )
         elif self.mask_of:
             self._needs("with mask_of", _RESTARTING)
@@ -89,7 +98,7 @@ class Recipe(Strict):
                     "'keep' is not valid beside mask_of, whose masks come with the other recipe's weights.", "restart"
                 )
         else:
-            self._needs("without in_run and mask_of", ("criterion", "scope", *_RESTARTING))
+            self._needs("without in_run, sparsify and mask_of", ("criterion", "scope", *_RESTARTING))
             self._check_rounds()
         return self
 
@@ -138,6 +147,8 @@ class Recipe(Strict):
         """
         if self.in_run:
             return lottery.round_densities(self.in_run.density, rounds=len(self.in_run.at))
+        if self.sparsify:
+            return [self.sparsify["density"]]
         shares = lottery.round_densities(self.density, rounds=self.rounds, rate=self.rate)
         if not self.layer_rates or tensors is None:
             return shares
@@ -161,4 +172,4 @@ class Recipe(Strict):
     @property
     def rounds_of_its_own(self) -> bool:
         """Whether it makes masks in rounds."""
-        return self.in_run is None and self.mask_of is None
+        return self.in_run is None and self.sparsify is None and self.mask_of is None

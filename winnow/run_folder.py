@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run is and what it is. `group`: sweep, dense, rounds or in_run; `rate`: "lr0.022" or "best"."""
+    """Where a run is and what it is. `rate`: "lr0.022" or "best".
+
+    group: "sweep", "dense", "rounds" (of a recipe, or its one run, where a sparsifier leads to one density) or "in_run"
+    (pruned at several moments).
+    """
 
     group: str
     arm: str

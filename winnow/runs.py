@@ -1,4 +1,4 @@
-"""From a spec and input files to a finished run in its folder: dense runs, rounds, and runs pruned on the way.
+"""From a spec and input files to a finished run in its folder: dense runs, rounds, and runs sparse on the way.
 
 All that can change a result of training is in the import closure of this module, and so in the lane key (`stored_run`).
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 from winnow import io, lottery, masks, plugins, provenance, saliency, stored_run
 from winnow.errors import UserError
 from winnow.setting import Setting
-from winnow.spec import InRunSpec, RoundSpec, TrainSpec
+from winnow.spec import InRunSpec, RoundSpec, SparsifySpec, TrainSpec
 from winnow.stored_run import Place
-from winnow.training_job import Arrays, InRunPruning, TrainingJob
+from winnow.training_job import Arrays, InRunPruning, Sparsify, TrainingJob
 
 
 def train_dense(spec: TrainSpec, place: Place) -> None:
@@ -130,6 +130,18 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     value = dataclasses.asdict(spec)
     used = [("criteria", spec.criterion), ("schedules", spec.in_run.schedule_after["name"])]
     stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
+
+
+def sparsify(spec: SparsifySpec, place: Place) -> None:
+    """One run from initialisation whose mask a sparsifier changes; the mask written is the last one."""
+    setting = Setting.of(spec.training, place.data)
+    names = _prunable(setting, spec.prunable, spec.sparsify["density"], spec.scope)
+    init = setting.initialise("init")
+    job = setting.job(init, None, setting.factor(spec.training.schedule))
+    constraint = Sparsify(spec.sparsify, names, spec.scope, setting.iterations, setting.total)
+    job = dataclasses.replace(job, rewind=None, sparsify=constraint)
+    used = [("sparsifiers", spec.sparsify["name"])]
+    stored_run.run(job, setting, place, dataclasses.asdict(spec), {"init": init}, plug_ins=used, inputs={})
 
 
 def _prunable(setting: Setting, patterns: list[str], density: float | dict[str, float], scope: str | None) -> list[str]:

@@ -145,3 +145,30 @@ class InRunSpec:
     def with_training(self, training: TrainSpec) -> InRunSpec:
         """The same run with another training spec."""
         return replace(self, training=training)
+
+
+@dataclass(frozen=True)
+class SparsifySpec:
+    """One run whose mask changes while it trains: `sparsify` is a sparsifier with its options, its density among them.
+
+    `scope`: whether that density is one of all prunable weights ("global") or of each tensor ("layerwise").
+    """
+
+    training: TrainSpec
+    sparsify: Options
+    scope: str
+    prunable: list[str]
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> SparsifySpec:
+        """Build from parsed JSON; UserError for missing or further keys."""
+        return _build(cls, {**values, "training": TrainSpec.read(values["training"])}, "sparse training")
+
+    def with_training(self, training: TrainSpec) -> SparsifySpec:
+        """The same run with another training spec."""
+        return replace(self, training=training)
+
+
+def in_run_spec(values: dict[str, Any]) -> InRunSpec | SparsifySpec:
+    """The spec of one run that is pruned on the way, of either kind."""
+    return SparsifySpec.read(values) if "sparsify" in values else InRunSpec.read(values)

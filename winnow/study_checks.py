@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from winnow import options, plugins
 from winnow import timeline as timelines
@@ -64,6 +64,9 @@ def check_arm(study: Study, name: str, training: Training) -> None:
             path = f"recipes.{recipe}.in_run.at"
             timeline = _timeline(name, arm, training, images(study.dense.train_on))
             _check_moments(path, values.in_run.at, rewind, length, timeline)
+        if values.sparsify and values.runs_in(name):
+            timeline = _timeline(name, arm, training, images(study.dense.train_on))
+            _check_sparsifier(recipe, values.sparsify, length, timeline)
         if values.layer_rates and not arm.layer_rates and (values.arms is None or name in values.arms):
             _check_layer_rates(study, name, f"recipes.{recipe}", values.layer_rates)
     if arm.layer_rates:
@@ -204,6 +207,23 @@ def _check_moments(path: str, at: list[str], rewind: Duration, length: Duration,
     for index, moment in enumerate(moments):
         if _below(_lead(rewind, moment, timeline), 0) or _below(_lead(moment, length, timeline), 0):
             raise WrongValueError(f"{path}[{index}]", f"{moment} is not valid; {valid}.")
+
+
+def _check_sparsifier(recipe: str, entry: dict[str, Any], length: Duration, timeline: Timeline | None) -> None:
+    """Its MOMENTS lie in increasing order before the end of training."""
+    earlier = None
+    for option in plugins.constant("sparsifiers", entry["name"], "MOMENTS", ()):
+        moment = Duration.parse(options.value_of("sparsifiers", entry, option))
+        path = f"recipes.{recipe}.sparsify.{option if option in entry else 'name'}"
+        if _below(_lead(moment, length, timeline), 1):
+            raise WrongValueError(
+                path,
+                f"{moment} is not valid; the option {option} of {entry['name']} must lie before the end of training "
+                f"({_both(length, timeline)}).",
+            )
+        if earlier is not None and _below(_lead(earlier, moment, timeline), 1):
+            raise WrongValueError(path, f"{moment} is not valid; it must lie after the moment before it, {earlier}.")
+        earlier = moment
 
 
 def _check_patterns(study: Study, name: str) -> None:

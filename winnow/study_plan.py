@@ -52,6 +52,8 @@ class StudyPlan(StudyOutputs):
                 for recipe, values in self._recipes(arm):
                     if values.in_run:
                         self._prune_in_run(arm, recipe, values, seeds)
+                    elif values.sparsify:
+                        self._sparsify(arm, recipe, values, seeds)
                     else:
                         self._prune(arm, recipe, values, seeds)
         self.add_tables_and_figures()
@@ -202,10 +204,10 @@ class StudyPlan(StudyOutputs):
                 {},
                 self.plan.sources("export_edges", ()),
             )
-        group = "rounds" if rule == "prune" else "in_run"
+        group = "in_run" if "in_run" in job["spec"] else "rounds"
         # The mask of a round was made from the run before; inside a run from weights that no file holds.
         before = [path for path in job["inputs"].get("previous", []) if path.endswith(".safetensors")]
-        criterion = job["spec"]["recipe"]["criterion"]
+        criterion = job["spec"].get("recipe", {}).get("criterion")
         selection = (before, criterion) if before and criterion else ()
         outputs = (*GRAPH_FILES, *WEIGHT_FILES)
         self._measure(
@@ -311,6 +313,21 @@ class StudyPlan(StudyOutputs):
             },
             sources=self.plan.sources("prune_in_run", used),
         )
+
+    def _sparsify(self, arm: str, recipe: str, values: Recipe, seeds: list[int]) -> None:
+        assert values.sparsify is not None
+        rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
+        training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
+        training |= {"schedule": values.schedule or training["schedule"]}
+        used = (*self._plugins(training), ("sparsifiers", values.sparsify["name"]))
+        spec = {
+            "training": training,
+            "sparsify": values.sparsify,
+            "scope": values.scope,
+            "prunable": self._prunable(arm),
+        }
+        sources = self.plan.sources("prune_in_run", used)
+        self._ticket("prune_in_run", arm, recipe, seeds, 1, inputs={}, spec=spec, sources=sources)
 
     def _table_inputs(self, table: str, runs: list[RunFolder]) -> dict[str, list[str]]:
         with_best = constant("tables", table, "BEST", False)

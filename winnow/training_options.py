@@ -117,6 +117,10 @@ def add_in_run(made: argparse.ArgumentParser) -> None:
         "--schedule-after", type=mapping("--schedule-after"), default={"name": "step", "every": "5ep", "gamma": 0.1},
         metavar="JSON", help="schedule that starts anew after each pruning",
     )  # fmt: skip
+    hand.add_argument(
+        "--sparsify", type=mapping("--sparsify"), metavar="JSON",
+        help="sparsifier and its options, in place of --criterion, --at and --schedule-after",
+    )  # fmt: skip
 
 
 def place(args: argparse.Namespace) -> Place:
@@ -186,7 +190,11 @@ def round_specs(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def in_run_spec(args: argparse.Namespace) -> dict[str, Any]:
-    """The InRunSpec: --schedule until the first pruning, --schedule-after anew after each."""
+    """The InRunSpec: --schedule until the first pruning, --schedule-after anew after each; or the SparsifySpec."""
+    if args.sparsify is not None:
+        sparsify = _checked("--sparsify", "sparsifiers", {"density": args.density, **args.sparsify})
+        given = {"training": train_spec(args), "scope": args.scope, "prunable": args.prunable.split(",")}
+        return {**given, "sparsify": sparsify}
     after = _checked("--schedule-after", "schedules", args.schedule_after)
     densities = lottery.round_densities(args.density, rounds=len(args.at))
     return {

@@ -53,9 +53,8 @@ class LaneOptimizer(torch.optim.Optimizer):
         """
 
     def masks_changed(self) -> None:
-        """Other weights than before are pruned: forget what state, beside tensors of a parameter's shape, holds of them.
-
-        Those tensors are zero already where weights are pruned. Called where masks change within a run.
+        """Other weights than before are pruned, and state of a parameter's shape is zero there: forget what other
+        state holds of them. Called where masks change within a run.
         """
 
     def evaluation_parameters(self) -> list[Tensor] | None:

@@ -1,7 +1,8 @@
 """Run: one finished run folder, as the joint tables see it.
 
-A run with rounds or without has one stage: the density that it trained. A run that prunes on the way has one stage per
-density level; the metrics row that stands for a level is its last epoch, and the levels count as rounds 0, 1, ...
+A run with rounds or without has one stage: the density that it trained; where a sparsifier led there, from the first
+evaluation at the last density on. A run that prunes at given moments has one stage per density level; the metrics row
+that stands for a level is its last epoch, and the levels count as rounds 0, 1, ...
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ MEAN_OVER = 5  # evaluations: single epochs jump by a point
 
 @dataclass(frozen=True)
 class Stage:
-    """The epochs of one lane that trained at one density; `rows` are its metrics in order."""
+    """The epochs of one lane that trained at one density; `rows` are its metrics in order, `path` those that led there,
+    too, where they count as no stage of their own."""
 
     seed: int
     round: int
     density: float
     rows: pandas.DataFrame
+    path: pandas.DataFrame
 
     @property
     def diverged_step(self) -> int | None:
@@ -87,12 +90,13 @@ class Run(RunFolder):
     def stages(self) -> Iterator[Stage]:
         """One stage per lane; for an in-run recipe one per lane and density level, from dense to sparse."""
         for seed, lane in self.lanes():
-            if self.group != "in_run":
-                yield Stage(seed, self.round, float(lane["density"].iloc[-1]), lane)
-                continue
             level = lane["density"].ne(lane["density"].shift()).cumsum() - 1
+            if self.group != "in_run":
+                rows = lane[level == level.iloc[-1]]
+                yield Stage(seed, self.round, float(rows["density"].iloc[-1]), rows, lane)
+                continue
             for number, rows in lane.groupby(level):
-                yield Stage(seed, int(str(number)), float(rows["density"].iloc[-1]), rows)
+                yield Stage(seed, int(str(number)), float(rows["density"].iloc[-1]), rows, rows)
 
     def tickets(self) -> dict[int, dict[str, object]]:
         """The columns arm, recipe, round, density, seed of the network that each lane ended with, by seed.

@@ -13,9 +13,10 @@ METRICS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "test_los
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
-    """Every row carries the density that was trained in it, also within one in-run pruning run."""
+    """Every row carries the density that was trained in it, also within one run whose density changes."""
     for run in runs:
         lr = run.lr
         for stage in run.stages():
-            for row in stage.rows.to_dict("records"):
-                yield {**run.columns(stage), "lr": lr, **{name: row[name] for name in METRICS}}
+            for row in stage.path.to_dict("records"):
+                columns = {**run.columns(stage), "density": row["density"]}
+                yield {**columns, "lr": lr, **{name: row[name] for name in METRICS}}
