@@ -31,6 +31,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 S, T = "gd_vs_eg", "tickets"
+GRADUAL = {"name": "gradual_magnitude", "density": 0.1, "end": "10ep"}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,25 @@ S, T = "gd_vs_eg", "tickets"
         (f"{S}.recipes.seed_procedure.in_run.at", ["5ep", "5ep"], r"at\[1\]: 5ep is not valid; it must lie after"),
         (f"{S}.recipes.seed_procedure.in_run.at", ["2ep", "470it"],
          r"at\[1\]: 470it .* after the moment before it, 2ep"),
+        # sparsifiers
+        (f"{S}.recipes.s", {"sparsify": GRADUAL}, "recipes.s: scope is missing .*with sparsify needs it"),
+        (f"{S}.recipes.s", {"sparsify": GRADUAL, "scope": "global", "criterion": "magnitude"},
+         "recipes.s: criterion cannot stand beside sparsify"),
+        (f"{S}.recipes.s", {"sparsify": GRADUAL, "scope": "global", "density": 0.1},
+         "recipes.s: density cannot stand beside sparsify"),
+        (f"{S}.recipes.seed_procedure.sparsify", GRADUAL, "sparsify cannot stand beside in_run"),
+        (f"{S}.recipes.s", {"sparsify": {"name": "gradual_magnitud"}, "scope": "global"},
+         "recipes.s.sparsify.name: There is no 'gradual_magnitud' among the sparsifiers.*'gradual_magnitude'"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "density": 1}, "scope": "global"},
+         "recipes.s.sparsify.density: .* is 1; valid is a number > 0 and < 1"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "every": "0it"}, "scope": "global"}, "every: .* at least 1"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "start": "soon"}, "scope": "global"}, "sparsify.start: .*a moment"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "end": "20ep"}, "scope": "global"},
+         r"recipes.s.sparsify.end: 20ep is not valid; .* before the end of training \(20ep = 4700it"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "start": "3ep", "end": "705it"}, "scope": "global"},
+         r"recipes.s.sparsify.end: 705it is not valid; it must lie after the moment before it, 3ep"),
+        (f"{S}.recipes.s", {"sparsify": {**GRADUAL, "end": "0it"}, "scope": "global"},
+         r"recipes.s.sparsify.end: 0it is not valid; it must lie after the moment before it, 0ep"),
         # options of plug-ins
         (f"{S}.arms.gd.optimizer.momentum", -3, "gd.optimizer.momentum: .* is -3; valid is a number >= 0 and < 1"),
         (f"{S}.arms.gd.optimizer.momentum", float("nan"), "The option momentum of gd is nan"),
@@ -228,6 +248,7 @@ def test_mistakes_are_named(path: str, value: Any, message: str) -> None:
 def test_moments_may_lie_on_their_bounds() -> None:
     config.validate(changed(f"{S}.training.rewind", "234it"))
     config.validate(changed(f"{S}.recipes.seed_procedure.in_run.at", ["235it", "2ep", "4700it"]))
+    config.validate(changed(f"{S}.recipes.s", {"sparsify": {**GRADUAL, "end": "4699it"}, "scope": "global"}))
 
 
 def test_the_epoch_of_a_holdout_run_is_shorter() -> None:

@@ -30,7 +30,9 @@ def test_every_plugin_imports_and_says_what_it_is(kind: str, name: str) -> None:
     assert name.islower()
 
 
-@pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("models", "optimizers", "sparsifiers")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [pair for pair in EVERY if pair[0] in ("models", "optimizers", "sparsifiers")]
+)
 def test_classes_are_found(kind: str, name: str) -> None:
     found = plugins.load_class(kind, name)
     assert found.__module__ == f"winnow.{kind}.{name}"

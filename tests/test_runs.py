@@ -22,7 +22,7 @@ import pytest
 from winnow import connectivity, io, masks, plugins, provenance, runs, training_options
 from winnow.errors import UserError
 from winnow.setting import Setting, resolve
-from winnow.spec import InRunSpec, RoundSpec, TrainSpec
+from winnow.spec import InRunSpec, RoundSpec, SparsifySpec, TrainSpec, in_run_spec
 from winnow.stored_run import Place
 
 ROOT = Path(__file__).parent.parent
@@ -260,6 +260,30 @@ def test_in_run_pruning_writes_the_density_that_was_trained(digits: Path, tmp_pa
     assert masks.density(io.read_tensors(tmp_path / "run/mask.safetensors")[0]).tolist() == [0.25, 0.25]
 
 
+def test_sparse_training_writes_a_ticket(digits: Path, tmp_path: Path) -> None:
+    values: dict[str, Any] = {
+        "training": {**TINY, "length": "4ep"},
+        "sparsify": {"name": "gradual_magnitude", "density": 0.25, "end": "2ep", "every": "3it"},
+        "scope": "global",
+        "prunable": PRUNABLE,
+    }
+    spec = SparsifySpec.read(values)
+    runs.sparsify(spec, place(digits, tmp_path / "run"))
+    files = {"metrics.csv", "mask.safetensors", "final.safetensors", "run.json", "init.safetensors"}
+    assert files <= {file.name for file in (tmp_path / "run").iterdir()}
+    densities = [float(row["density"]) for row in metrics(tmp_path / "run") if row["seed"] == "0"]
+    assert densities[0] > densities[1] > densities[2] == densities[3] == 0.25
+    assert masks.density(io.read_tensors(tmp_path / "run/mask.safetensors")[0]).tolist() == [0.25, 0.25]
+    for changed, message in (
+        ({"sparsify": {**values["sparsify"], "end": "4ep"}}, "option end of gradual_magnitude is 4ep, iteration 24"),
+        ({"sparsify": {**values["sparsify"], "density": 0.001}}, "keeps no weight"),
+        ({"prunable": ["fc1.weight"]}, "matches no parameter"),
+    ):
+        with pytest.raises(UserError, match=message):
+            runs.sparsify(SparsifySpec.read({**values, **changed}), place(digits, tmp_path / "wrong"))
+        assert not (tmp_path / "wrong/metrics.csv").exists()
+
+
 PROGRAM = [sys.executable, str(ROOT / "workflow_scripts/train_dense.py")]
 
 
@@ -473,6 +497,13 @@ def test_in_run_pruning_by_hand_uses_its_schedules_and_offers_no_others() -> Non
     spec = training_options.in_run_spec(made.parse_args([*common, *options]))
     assert spec["training"]["schedule"] == mine
     assert spec["in_run"]["schedule_after"] == after
+    sparse = ["--scope", "layerwise", "--sparsify", '{"name": "dynamic_sparse", "end": "9ep"}']
+    spec = training_options.in_run_spec(made.parse_args([*common, *sparse]))
+    assert spec["sparsify"] == {"name": "dynamic_sparse", "density": 0.2, "end": "9ep"}
+    assert isinstance(in_run_spec(spec), SparsifySpec)
+    wrong = made.parse_args([*common, "--sparsify", '{"name": "l1_proximal", "end": "9ep"}'])
+    with pytest.raises(UserError, match="--sparsify: The option strength of l1_proximal is missing"):
+        training_options.in_run_spec(wrong)
     text = made.format_help()
     assert not [option for option in ("--rounds", "--restart", "--schedule-restart") if option in text]
 

@@ -162,6 +162,11 @@ def test_impossible_settings_are_refused_before_training(tiny: dict[str, Any], d
             Trainer(*make_job(tiny, digits, entry(name, **{option: "3ep"}), [0]))
 
 
+@pytest.mark.parametrize("name", SPARSIFIERS)
+def test_ranges_state_every_option(name: str) -> None:
+    assert set(plugins.constant("sparsifiers", name, "RANGES")) == set(options.parameters("sparsifiers", name))
+
+
 def prunable(*tensors: torch.Tensor, scope: str = "global", optimizer: str = "sgd", **more: Any) -> PrunableWeights:
     """Tensors [L, ...] named a, b, ..., as a sparsifier gets them."""
     names = [chr(ord("a") + i) for i in range(len(tensors))]

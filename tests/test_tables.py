@@ -79,6 +79,18 @@ def test_in_run_levels(tmp_path):
     assert curves["round"].tolist() == [0, 0, 1, 2]
 
 
+def test_a_run_under_a_sparsifier_counts_from_its_last_density_on(tmp_path):
+    rows = metrics(0, [0.5, 0.6, 0.7, 0.8], density=[1.0, 0.4, 0.25, 0.25])
+    one = run(tmp_path, rows, group="rounds", recipe="gradual")
+    (row,) = _table(tmp_path, "rounds", [one]).to_dict("records")
+    assert (row["round"], row["density"], row["test_accuracy"]) == (1, 0.25, 0.8)
+    assert row["test_accuracy_mean5"] == pytest.approx(0.75)
+    assert _table(tmp_path, "early_stop", [one])["density"].tolist() == [0.25]
+    curves = _table(tmp_path, "curves", [one])
+    assert curves["density"].tolist() == [1.0, 0.4, 0.25, 0.25]
+    assert curves["round"].tolist() == [1] * 4
+
+
 def test_in_run_divergence_counts_from_its_level_on(tmp_path):
     rows = metrics(0, [0.5, 0.1], density=[1.0, 0.5], diverged_step=[None, 15])
     table = _table(tmp_path, "rounds", [run(tmp_path, rows, group="in_run", recipe="procedure")])
