@@ -45,7 +45,7 @@ rule prune:
 
 
 rule prune_in_run:
-    """Train one network and prune it on the way, as the seed study does."""
+    """Train one network and prune it on the way: at moments, as the seed study does, or by a sparsifier."""
     input:
         data=made_from("prune_in_run", "data"),
         best=made_from("prune_in_run", "best"),

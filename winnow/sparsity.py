@@ -2,8 +2,7 @@
 
 All of them stand side by side as [L, N], tensor after tensor in the model's order; N is the number that a density
 refers to. The rules of `winnow.masks` hold: exactly floor(density * N + 0.5) weights per lane, over all tensors
-(`global`) or within each (`layerwise`), ties keep the lower index. Here they are kept on the device, without reading
-it. Lanes never see each other.
+(`global`) or within each (`layerwise`), ties keep the lower index. Lanes never see each other.
 """
 
 from __future__ import annotations
@@ -17,15 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from winnow import lane_optimizers, options, plugins
+from winnow import exact_k, lane_optimizers, options, plugins
 from winnow.errors import UserError
 from winnow.lane_optimizers import Part
 from winnow.masks import kept_count
 from winnow.problem import Problem, Tensors
 from winnow.seeds import stream
 from winnow.training_job import Arrays, Sparsify
-
-SAMPLED = 2**12  # numbers from which on a sample pays
 
 
 def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
@@ -93,7 +90,7 @@ class PrunableWeights:
 
     def highest(self, scores: Tensor, counts: Sequence[int]) -> Tensor:
         """The mask [L, N] of the `counts` highest scores of each group; overwrites `scores`."""
-        found = [self._highest(scores[:, columns], count) for columns, count in zip(self.groups, counts, strict=True)]
+        found = [exact_k.highest(scores[:, columns], count) for columns, count in zip(self.groups, counts, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
     # -- acting -------------------------------------------------------------------------------------------------
@@ -146,48 +143,3 @@ class PrunableWeights:
         """Views of [L, N] in the shapes of the tensors."""
         pairs = zip(self.sparsify.names, self._columns, strict=True)
         return {name: flat[:, columns].view_as(self.problem.parameters[name]) for name, columns in pairs}
-
-    @staticmethod
-    def _highest(scores: Tensor, count: int) -> Tensor:
-        """Float [L, n]: 1 for the `count` highest scores [L, n]. A lane that diverged may score NaN or inf."""
-        if count == 0:
-            return torch.zeros_like(scores)
-        torch.nan_to_num(scores, nan=-1.0, out=scores)
-        cut = _cut(scores, count)
-        kept = _positive(torch.sub(cut, scores)).neg_().add_(1)  # 1 where scores >= cut
-        if kept.is_cpu and bool((kept.sum(1) == count).all()):
-            return kept  # the usual case: no ties; looking costs nothing here, but would stop an accelerator
-        above = _positive(torch.sub(scores, cut))
-        ties = kept - above
-        return above + ties * (ties.cumsum(1) <= count - above.sum(1, keepdim=True))
-
-
-def _cut(scores: Tensor, count: int) -> Tensor:
-    """The `count`-th highest score of each lane, [L, 1]."""
-    if scores.is_cpu and scores.shape[1] >= SAMPLED:
-        return torch.cat([_kth_highest(*_candidates(row, count)) for row in scores])
-    return _kth_highest(scores, count)
-
-
-def _kth_highest(scores: Tensor, k: int) -> Tensor:
-    return torch.kthvalue(scores, scores.shape[1] - k + 1, dim=1, keepdim=True).values
-
-
-def _candidates(row: Tensor, count: int) -> tuple[Tensor, int]:
-    """Few values of a row [n], as [1, m], and the rank among them of its `count`-th highest value.
-
-    By a sample (Floyd & Rivest 1975, Communications of the ACM 18, 165), which makes the selection several times as
-    fast; the rank is counted, so that a bad sample costs time alone: all values are candidates then.
-    """
-    values = row.numpy()
-    sample = np.sort(values[::16])
-    place, margin = sample.size - count / 16, math.sqrt(sample.size)
-    low, high = (sample[int(min(max(place + m, 0), sample.size - 1))] for m in (-margin, margin))
-    between = values[(values > low) & (values < high)]
-    rank = count - np.count_nonzero(values >= high)
-    return (torch.from_numpy(between)[None], rank) if 0 < rank <= between.size else (row[None], count)
-
-
-def _positive(values: Tensor) -> Tensor:
-    """Float: 1 where a value is positive, else 0; several times as fast on a CPU as a comparison."""
-    return torch.ops.aten.hardshrink_backward(torch.ones_like(values), values.relu_(), 0.0)

@@ -77,5 +77,5 @@ class DynamicSparse(Sparsifier):
             scores = weights.uniform(iteration)
             direction = 0.5 - scores.mul(2**10).frac()  # the sign by digits that the choice does not depend on
         grown = weights.highest(torch.where(stay > 0, -1.0, scores), replaced)
-        weights.keep(stay + grown)
+        weights.keep(torch.maximum(stay, grown))
         weights.wake(grown * (1 - old), direction, stay)
