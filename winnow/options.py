@@ -3,8 +3,8 @@
 A config entry `{name: eg, momentum: 0.9}` names a plug-in and its options. Names, types where the annotation is simple,
 and ranges where the plug-in states them are checked here, before any job starts. A plug-in may say in literals
 
-    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, "duration" or "epochs" (of at least 1), or
-                "moment" (a duration since the start, may be 0)
+    RANGES      {option: what is valid}: an interval "[0, 1)", a list of texts, "duration" or "epochs" (of at least 1),
+                or "moment" (a duration since the start, may be 0)
     REQUIRES    {option: {value: {other option: what is valid beside that value, or None: to be left out}}}
     PARAMETERS  of a model: the names of its tensors, where "{layers}" counts from 0 to below the option `layers`
 
