@@ -349,7 +349,7 @@ def test_a_line_per_round_outside_a_terminal(tmp_path: Path, monkeypatch: pytest
 
 def test_a_line_per_evaluation_and_a_bar_below_in_a_terminal(tmp_path: Path) -> None:
     screen = Screen()
-    bar = progress.Progress(tmp_path, 0, 4, per_epoch=2, images=1, stream=screen)
+    bar = progress.Progress(tmp_path, 0, 4, Timeline(2, {0: 1}), lanes=1, stream=screen)
     rows = {"train_loss": 0.5, "train_accuracy": 0.8, "validation_loss": 0.6, "validation_accuracy": 0.7}
     for iteration in (1, 2, 3, 4):
         bar.drawn = 0.0
