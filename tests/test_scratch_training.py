@@ -146,6 +146,21 @@ def test_divergence_ends_the_training() -> None:
     assert row["validation_accuracy"] is None
 
 
+def test_an_update_that_leaves_no_finite_parameters_is_told(held: data.Data) -> None:
+    made = training.on(Settings(layers=(4,), epochs=2, batch_size=len(held.train_labels)), held)
+    step = made.optimizer.step
+
+    def explode() -> None:
+        step()
+        made.network.parameters[0] = np.inf
+
+    made.optimizer.step = explode  # type: ignore[method-assign]
+    (row,) = made.epochs()
+    assert np.isfinite(row["train_loss"])
+    assert row["diverged_step"] == 1
+    assert row["validation_accuracy"] is None
+
+
 NAN = np.where(np.arange(12) == 5, np.nan, 1.0).reshape(3, 4)
 
 
@@ -157,7 +172,7 @@ NAN = np.where(np.arange(12) == 5, np.nan, 1.0).reshape(3, 4)
         (np.full((3, 4), "x"), [0, 1, 2], "no real numbers"),
         (np.ones((3, 4)), [0, 1, 3], "labels have the value 3 .* 3 classes. Valid: whole numbers from 0 to 2"),
         (np.ones((3, 4)), [0, -1, 2], "the value -1"),
-        (np.ones((3, 4)), [0.0, 1.5, 2.0], "of type float64"),
+        (np.ones((3, 4)), [0.0, 1.5, 2.0], "the value 1.5 .of type float64"),
         (np.ones((3, 4)), [0, 1], r"shape \(3, 4\) and labels of shape \(2,\) do not fit"),
         (np.ones(3), [0, 1, 2], r"shape \(3,\)"),
         (np.ones((0, 4)), [], "N at least 1"),

@@ -27,7 +27,8 @@ class Images:
             )
         if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= classes:
             found = np.unique(labels)
-            wrong = found if found.dtype.kind not in "iu" else found[(found < 0) | (found >= classes)]
+            wrong = found[~np.isin(found, np.arange(classes))] if found.dtype.kind in "iufb" else found
+            wrong = wrong if len(wrong) else found  # whole numbers of another type
             raise UserError(
                 f"{name}: the labels have the value {wrong[0]} (of type {labels.dtype}), but the network has {classes} "
                 f"classes. Valid: whole numbers from 0 to {classes - 1}."

@@ -85,7 +85,8 @@ class Training:
     def epochs(self, tick: Callable[[int], object] = lambda iteration: None) -> Iterator[dict[str, Any]]:
         """Train epoch by epoch; after each, a row of the table `metrics`. `tick` is called after every step.
 
-        A loss that is no finite number ends the training without an evaluation; the row says at which iteration.
+        A loss or parameter that is no finite number ends the training without an evaluation; the row says at which
+        iteration.
         """
         for epoch in range(self.settings.epochs):
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # told by diverged_step
@@ -105,6 +106,8 @@ class Training:
             if not np.isfinite(loss):
                 diverged = self.iteration
                 break
+        if diverged is None and not np.isfinite(self.network.parameters).all():  # by the last update alone
+            diverged = self.iteration
         found = {} if diverged else {prefix: evaluate() for prefix, evaluate in self.evaluators.items()}
         absent = (None, None)
         return {
