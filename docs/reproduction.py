@@ -309,28 +309,18 @@ def conclusions(study: Path) -> str:
 
 def losses(study: Path) -> str:
     """Cross-entropy against squared error over matched pairs."""
-    pairs: dict[str, dict[str, dict[str, str]]] = {}
-    for row in read(study, "losses"):
-        pairs.setdefault(row["pair"], {})[row["loss"]] = row
-    lines = []
-    for column in ("train_accuracy", "validation_accuracy", "test_accuracy"):
-        both = [
-            (float(pair["cross_entropy"][column]), float(pair["mean_squared_error"][column]))
-            for pair in pairs.values()
-            if len(pair) == 2 and all(row[column] for row in pair.values())
-        ]
-        gains = sorted(100 * (a - b) for a, b in both)
-        mean = sum(gains) / len(gains)
-        half = (gains[(len(gains) - 1) // 2] + gains[len(gains) // 2]) / 2
-        lines.append(
-            (
-                column.replace("_", " "), str(len(gains)), f"{mean:+.2f}", f"{half:+.2f}",
-                f"{gains[0]:+.2f} to {gains[-1]:+.2f}", str(sum(gain > 0 for gain in gains)),
-                str(sum(gain < 0 for gain in gains)),
-            )
-        )  # fmt: skip
+    lines = [
+        (
+            row["images"], row["pairs"],
+            *(f"{100 * float(row[column]):.2f}" for column in ("cross_entropy", "mean_squared_error")),
+            f"{100 * float(row['difference']):+.2f} [{100 * float(row['low']):.2f}, {100 * float(row['high']):.2f}]",
+            f"{100 * float(row['sd']):.2f}", f"{100 * float(row['better']):.0f}",
+        )
+        for row in read(study, "loss_differences")
+    ]  # fmt: skip
     header = (
-        "cross-entropy less squared error", "pairs", "mean, points", "median", "least to largest", "above", "below",
+        "accuracy on", "pairs", "cross-entropy, %", "squared error, %", "difference, points", "its standard deviation",
+        "pairs in which cross-entropy is better, %",
     )  # fmt: skip
     return table(header, lines)
 
