@@ -260,6 +260,14 @@ SETTINGS = (
 )  # fmt: skip
 
 
+def short(value: str) -> str:
+    """A number with three digits; a name as it is."""
+    try:
+        return f"{float(value):.3g}"
+    except ValueError:
+        return value
+
+
 def sweeps(study: Path) -> str:
     """Every sweep: its size, its cost, and its best configuration trained again."""
     trials, lines = read(study, "trials"), []
@@ -273,7 +281,7 @@ def sweeps(study: Path) -> str:
             (
                 sweep, ended, f"{sum(float(row['seconds']) for row in mine) / 60:.0f}",
                 f"{max(float(row['finished']) for row in mine) / 60:.0f}", f"{100 * best:.2f}",
-                ", ".join(f"{name} {again[0][name]}" for name in SETTINGS),
+                ", ".join(f"{name} {short(again[0][name])}" for name in SETTINGS),
                 bars(again, "validation_accuracy", 100), bars(again, "test_accuracy", 100), str(len(again)),
             )
         )  # fmt: skip
