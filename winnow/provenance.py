@@ -25,6 +25,8 @@ from winnow.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 # They carry arguments in and errors out and cannot change a result.
 NOT_A_SOURCE = frozenset({"winnow/cli.py", "winnow/options.py", "winnow/provenance.py", "winnow/syntax.py"})
+# They keep or show a training's result, and cannot change it either.
+NOT_IN_RESULT = frozenset({"winnow/atomic.py", "winnow/progress.py", "winnow/schemas.py", "winnow/store.py"})
 
 
 def canonical(value: Any) -> str:
@@ -143,6 +145,23 @@ def sources(program: str, plugins: Iterable[tuple[str, str]] = (), root: Path = 
 def job_key(spec: Mapping[str, Any], sources: Mapping[str, str], parents: Iterable[str] = ()) -> str:
     """16 hex digits that change with the spec, a source digest, or the key of a job that is read."""
     return _hash(canonical([spec, sources, sorted(parents)]))
+
+
+def result_key(
+    spec: Mapping[str, Any],
+    program: str,
+    plugins: Iterable[tuple[str, str]],
+    dataset: Mapping[str, Any],
+    inputs: Iterable[str] = (),
+) -> str:
+    """The key under which a training's result is kept: 16 hex digits that change with all that decides it.
+
+    That is the spec, the sources of `program` and its plug-ins less those that only keep or show a result, the
+    checksums of the packed data set (`dataset`: its dataset.json), and digests of other `inputs`.
+    """
+    deciding = {name: digest for name, digest in sources(program, plugins).items() if name not in NOT_IN_RESULT}
+    checksums = hashlib.sha256(canonical(dataset["files"]).encode()).hexdigest()
+    return job_key(spec, deciding, [*inputs, checksums])
 
 
 def read_record(ledger: str | Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -25,9 +24,6 @@ from winnow.seeds import stream
 from winnow.timeline import Timeline
 
 FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
-NOT_IN_RESULT = {
-    "winnow/atomic.py", "winnow/progress.py", "winnow/provenance.py", "winnow/schemas.py", "winnow/store.py",
-}  # fmt: skip
 
 
 def train(
@@ -77,11 +73,9 @@ def _confusion(made: Training, data: Data) -> list[dict[str, Any]]:
 def stored(settings: Settings, data: Data, packed: Path, out: Path, place: Path, limit: int, shown: TextIO) -> None:
     """As `train`, by way of the store `place`: what was trained there before is linked into `out`."""
     values = {"dataset": data.name, **vars(settings)}
-    sources = provenance.sources("winnow/scratch_run.py", [("datasets", data.name)])
-    sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
-    files = provenance.canonical(io.read_json(packed / "dataset.json")["files"])
     columns = [list(SCHEMAS[table]) for table in ("metrics", "run_confusion")]
-    key = provenance.job_key({**values, "columns": columns}, sources, [hashlib.sha256(files.encode()).hexdigest()])
+    used, dataset = [("datasets", data.name)], io.read_json(packed / "dataset.json")
+    key = provenance.result_key({**values, "columns": columns}, "winnow/scratch_run.py", used, dataset)
     store.claim(out, key)
     with store.locked(place, key) as entry:
 

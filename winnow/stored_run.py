@@ -6,7 +6,6 @@ weights and masks that the job starts from.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from winnow.schemas import SCHEMAS
 from winnow.setting import Setting
 from winnow.train import Trainer
 from winnow.training_job import Arrays, Outcome, TrainingJob
-
-NOT_IN_RESULT = {"winnow/schemas.py", "winnow/store.py", "winnow/progress.py", "winnow/atomic.py"}
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,10 @@ def run(
         ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
         ("batch_schedules", training.batch_schedule["name"]),
     ]  # fmt: skip
-    files = io.read_json(place.data / "dataset.json")["files"]  # their checksums, wherever they were fetched
-    inputs["data"] = hashlib.sha256(provenance.canonical(files).encode()).hexdigest()
-    # The import closure of winnow/runs.py is all that can change a result, less what only keeps or shows it.
-    sources = provenance.sources("winnow/runs.py", plug_ins)
-    sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
-    key = provenance.job_key({**spec, "columns": list(SCHEMAS["metrics"])}, sources, inputs.values())
+    spec_and_columns = {**spec, "columns": list(SCHEMAS["metrics"])}
+    dataset = io.read_json(place.data / "dataset.json")
+    # The import closure of winnow/runs.py is all that can change a result.
+    key = provenance.result_key(spec_and_columns, "winnow/runs.py", plug_ins, dataset, inputs.values())
     stores.claim(place.out, key)
     with stores.locked(place.store, key) as entry:
         if (files := entry.whole()) is None:

@@ -57,16 +57,14 @@ def check_arm(study: Study, name: str, training: Training) -> None:
             )
         _check_test_every(name, arm.training, training, timeline)
         if train_on == study.dense.train_on:
+            dense = timeline
             _check_recipe_schedules(study, name, timeline)
     _check_patterns(study, name)
     for recipe, values in study.recipes.items():
         if values.in_run:
-            path = f"recipes.{recipe}.in_run.at"
-            timeline = _timeline(name, arm, training, images(study.dense.train_on))
-            _check_moments(path, values.in_run.at, rewind, length, timeline)
+            _check_moments(f"recipes.{recipe}.in_run.at", values.in_run.at, rewind, length, dense)
         if values.sparsify and values.runs_in(name):
-            timeline = _timeline(name, arm, training, images(study.dense.train_on))
-            _check_sparsifier(recipe, values.sparsify, length, timeline)
+            _check_sparsifier(recipe, values.sparsify, length, dense)
         if values.layer_rates and not arm.layer_rates and (values.arms is None or name in values.arms):
             _check_layer_rates(study, name, f"recipes.{recipe}", values.layer_rates)
     if arm.layer_rates:

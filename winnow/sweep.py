@@ -7,7 +7,6 @@ failed one.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ from winnow.scratch import training
 from winnow.scratch_run import finite
 from winnow.search import Search
 
-NOT_IN_RESULT = {"winnow/schemas.py", "winnow/atomic.py"}
 EPOCH = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
@@ -51,10 +49,8 @@ def folder(sweeps: Path, spec: dict[str, Any], data: Path) -> Path:
     spec: `dataset`, `space` and `stop_hopeless`. So more trials, or other workers, go on with what there is.
     """
     what = {key: spec[key] for key in ("dataset", "space", "stop_hopeless")}
-    sources = provenance.sources("winnow/scratch/training.py", [("datasets", spec["dataset"])])
-    sources = {name: digest for name, digest in sources.items() if name not in NOT_IN_RESULT}
-    files = provenance.canonical(io.read_json(data / "dataset.json")["files"])
-    return sweeps / provenance.job_key(what, sources, [hashlib.sha256(files.encode()).hexdigest()])
+    used, dataset = [("datasets", spec["dataset"])], io.read_json(data / "dataset.json")
+    return sweeps / provenance.result_key(what, "winnow/scratch/training.py", used, dataset)
 
 
 def work(search: Search, data: Data, trials: int, worker: int) -> None:
