@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnow import classify, data, io, provenance, scratch_run, search_space
+from winnow import classify, data, io, provenance, scratch_run, scratch_space
 from winnow.errors import UserError
 from winnow.jobs import SCRATCH_FILES
 from winnow.scratch import training
@@ -101,7 +101,7 @@ def test_a_diverged_run_has_no_confusion(digits: Path, tmp_path: Path) -> None:
 
 
 def test_a_pair_differs_in_its_loss_alone() -> None:
-    space = search_space.check({"hidden_size": [8, 16, 32], "learning_rate": {"low": 0.001, "high": 0.1}})
+    space = scratch_space.check({"hidden_size": [8, 16, 32], "learning_rate": {"low": 0.001, "high": 0.1}})
     specs = [{"space": space, "pair": 4, "seed": 0, "loss": loss} for loss in ("cross_entropy", "mean_squared_error")]
     one, other = (vars(scratch_run.settings_of(spec, None)) for spec in specs)
     assert {key for key in one if one[key] != other[key]} == {"loss"}

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from optuna.trial import Trial, TrialState
 
-from winnow import search_space
+from winnow import scratch_space, search_space
 from winnow.search import Search
 
-SPACE = search_space.check({"activation": ["relu", "tanh", "sigmoid"], "hidden_size": [8, 16, 32], "epochs": [1, 2]})
+SPACE = scratch_space.check({"activation": ["relu", "tanh", "sigmoid"], "hidden_size": [8, 16, 32], "epochs": [1, 2]})
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_line_that_was_cut_off_does_no_harm(tmp_path: Path, opened: Callable[.
 
 
 def test_hopeless_trials_are_stopped_only_where_asked_for(tmp_path: Path) -> None:
-    space = search_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [3]})
+    space = scratch_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [3]})
 
     def stopped(folder: str, stop_hopeless: bool) -> tuple[Search, list[int]]:
         search = Search(tmp_path / folder, space, stop_hopeless)
@@ -155,7 +155,7 @@ def test_hopeless_trials_are_stopped_only_where_asked_for(tmp_path: Path) -> Non
 
 def test_a_trial_taken_over_is_not_stopped_where_it_had_gone_on(tmp_path: Path) -> None:
     """Its noted epochs stay in the record: the pruner would look at the last of them when the second comes again."""
-    space = search_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [9]})
+    space = scratch_space.check({"batch_size": {"low": 1, "high": 1000}, "epochs": [9]})
     search = Search(tmp_path / "sweep", space, True)
     left = search.next(100)
     assert left
@@ -177,7 +177,7 @@ def test_a_trial_taken_over_is_not_stopped_where_it_had_gone_on(tmp_path: Path) 
 
 def test_a_proposal_that_came_already_becomes_a_neighbour_not_a_random_setting(opened: Callable[..., Search]) -> None:
     """Where one option decides everything, the search keeps to its best value as long as there are settings with it."""
-    space = search_space.check({"activation": ["relu", "tanh", "sigmoid"], "batch_size": [1, 2, 3, 4, 5, 6, 7, 8],
+    space = scratch_space.check({"activation": ["relu", "tanh", "sigmoid"], "batch_size": [1, 2, 3, 4, 5, 6, 7, 8],
                                 "hidden_size": [1, 2, 3, 4, 5, 6, 7, 8]})  # fmt: skip
     search = opened(space)
     chosen = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from winnow import search_space
+from winnow import scratch_space, search_space
 from winnow.options import WrongValueError
 from winnow.scratch.settings import Settings
 from winnow.seeds import stream
@@ -26,7 +26,7 @@ SPACE = {
 
 
 def test_a_space_in_its_one_form() -> None:
-    checked = search_space.check(SPACE)
+    checked = scratch_space.check(SPACE)
     assert checked == {
         "num_layers": {"low": 1, "high": 3, "log": False},
         "hidden_size": [16, 32],
@@ -35,8 +35,8 @@ def test_a_space_in_its_one_form() -> None:
         "learning_rate": {"low": 1e-4, "high": 0.01, "log": True},
         "weight_decay": [0.0, 0.5],
     }
-    assert search_space.check(checked) == checked
-    assert list(search_space.check(dict(reversed(SPACE.items())))) == list(checked)  # its order is not config's
+    assert scratch_space.check(checked) == checked
+    assert list(scratch_space.check(dict(reversed(SPACE.items())))) == list(checked)  # its order is not config's
 
 
 @pytest.mark.parametrize(
@@ -61,38 +61,38 @@ def test_a_space_in_its_one_form() -> None:
 )
 def test_a_wrong_space(space: dict[str, Any], option: str, message: str) -> None:
     with pytest.raises(WrongValueError, match=message) as raised:
-        search_space.check(space)
+        scratch_space.check(space)
     assert raised.value.path == option
 
 
 def test_layers_of_unequal_sizes() -> None:
-    checked = search_space.check({"layers": [[128, 64], [32], []]})
+    checked = scratch_space.check({"layers": [[128, 64], [32], []]})
     assert checked == {"layers": ["128,64", "32", ""]}
-    found = [search_space.settings({"layers": text}).layers for text in checked["layers"]]
+    found = [scratch_space.settings({"layers": text}).layers for text in checked["layers"]]
     assert found == [(128, 64), (32,), ()]
-    assert search_space.check({"layers": [128, 64]}) == {"layers": ["128,64"]}
+    assert scratch_space.check({"layers": [128, 64]}) == {"layers": ["128,64"]}
 
 
 def test_size() -> None:
-    assert search_space.size(search_space.check({"epochs": [5, 10], "num_layers": {"low": 3, "high": 5}})) == 6
-    assert search_space.size(search_space.check(SPACE)) == math.inf
+    assert search_space.size(scratch_space.check({"epochs": [5, 10], "num_layers": {"low": 3, "high": 5}})) == 6
+    assert search_space.size(scratch_space.check(SPACE)) == math.inf
 
 
 def test_the_settings_of_a_point() -> None:
     point = {"num_layers": 2, "hidden_size": 16, "learning_rate": 0.01}
-    assert search_space.settings(point, seed=3) == Settings(layers=(16, 16), learning_rate=0.01, seed=3)
-    assert search_space.settings({"loss": "cross_entropy"}, loss="mean_squared_error").loss == "mean_squared_error"
+    assert scratch_space.settings(point, seed=3) == Settings(layers=(16, 16), learning_rate=0.01, seed=3)
+    assert scratch_space.settings({"loss": "cross_entropy"}, loss="mean_squared_error").loss == "mean_squared_error"
 
 
 def test_columns_tell_equal_and_unequal_layers_apart() -> None:
-    equal, unequal = (search_space.columns(Settings(layers=layers)) for layers in ((64, 64, 64), (64, 32)))
+    equal, unequal = (scratch_space.columns(Settings(layers=layers)) for layers in ((64, 64, 64), (64, 32)))
     assert (equal["num_layers"], equal["hidden_size"], equal["layers"]) == (3, 64, None)
     assert (unequal["num_layers"], unequal["hidden_size"], unequal["layers"]) == (2, None, "64,32")
-    assert search_space.columns(Settings(layers=()))["num_layers"] == 0
+    assert scratch_space.columns(Settings(layers=()))["num_layers"] == 0
 
 
 def test_draws_lie_in_the_space_and_reach_all_of_it() -> None:
-    space = search_space.check(SPACE)
+    space = scratch_space.check(SPACE)
     draws = [search_space.draw(space, stream(0, "drawing", index)) for index in range(600)]
     assert search_space.draw(space, stream(0, "drawing", 7)) == draws[7]
     assert Counter(draw["num_layers"] for draw in draws).keys() == {1, 2, 3}

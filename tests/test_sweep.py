@@ -8,12 +8,14 @@ from typing import Any
 import optuna
 import pytest
 
-from winnow import data, io, schemas, scratch_run, search_space, sweep
+from winnow import data, io, schemas, scratch_run, scratch_space, sweep
 from winnow.errors import UserError
 from winnow.scratch import training
 from winnow.search import Search
 
-SPACE = search_space.check({"epochs": [1], "hidden_size": [8, 16], "activation": ["relu", "tanh"], "batch_size": [200]})
+SPACE = scratch_space.check(
+    {"epochs": [1], "hidden_size": [8, 16], "activation": ["relu", "tanh"], "batch_size": [200]}
+)
 SPEC = {"dataset": "digits", "trials": 4, "space": SPACE, "stop_hopeless": False}
 
 
@@ -100,7 +102,7 @@ def test_trials_are_the_trainings_that_their_settings_mean(digits: Path, tmp_pat
 
 
 def test_a_trial_that_diverges_is_told_with_the_worst_value(digits: Path, tmp_path: Path) -> None:
-    space = search_space.check({**SPACE, "learning_rate": 1e30, "optimizer": "sgd", "loss": "cross_entropy"})
+    space = scratch_space.check({**SPACE, "learning_rate": 1e30, "optimizer": "sgd", "loss": "cross_entropy"})
     search = Search(tmp_path, space)
     sweep.work(search, data.load(digits), 1, worker=0)
     assert search.finished()[0].value == 0

@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
     "__init__", "argument_types", "atomic", "cli", "config", "duration", "errors", "fields", "jobs", "lottery",
     "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "scratch/__init__", "scratch/names",
-    "scratch/settings", "scratch_config", "scratch_plan", "search_space", "store", "study_checks", "study_outputs",
-    "study_plan", "syntax", "timeline", "why",
+    "scratch/settings", "scratch_config", "scratch_plan", "scratch_space", "search_space", "store", "study_checks",
+    "study_outputs", "study_plan", "syntax", "timeline", "why",
 )  # fmt: skip
 
 PLUGINS = {

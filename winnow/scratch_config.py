@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from winnow import options, search_space
+from winnow import options, scratch_space, search_space
 from winnow.errors import UserError
 from winnow.fields import Dataset, FigureNames, Formats, Name, Positive, Strict, Tables, Whole, fail, user_error
 
@@ -14,7 +14,7 @@ from winnow.fields import Dataset, FigureNames, Formats, Name, Positive, Strict,
 def _space(value: Any) -> search_space.Space:
     if not isinstance(value, dict) or not value:
         raise UserError(f"{value!r} is not valid; valid is a mapping from options to lists of choices or ranges.")
-    return search_space.check(value)
+    return scratch_space.check(value)
 
 
 Space = Annotated[dict[str, Any], BeforeValidator(user_error(_space))]

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from winnow import io, plugins, progress, provenance, search_space, store
+from winnow import io, plugins, progress, provenance, scratch_space, search_space, store
 from winnow.data import Data
 from winnow.errors import UserError
 from winnow.schemas import SCHEMAS
@@ -93,7 +93,7 @@ def settings_of(spec: Mapping[str, Any], best: Path | None) -> Settings:
     """
     if "rank" not in spec:
         drawn = search_space.draw(spec["space"], stream(1, "drawing", spec["pair"]))  # seed 0 draws in searches
-        return search_space.settings(drawn, loss=spec["loss"], seed=spec["seed"])
+        return scratch_space.settings(drawn, loss=spec["loss"], seed=spec["seed"])
     configurations = io.read_json(best)["configurations"] if best else []
     if len(configurations) < spec["rank"]:
         raise UserError(

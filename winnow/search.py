@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from winnow import search_space
-from winnow.search_space import WHOLE, Space
+from winnow.search_space import Space
 from winnow.seeds import stream
 
 STUDY = "sweep"
@@ -85,7 +85,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
-        self.distributions = {option: _distribution(option, values) for option, values in space.items()}
+        self.distributions = {option: _distribution(values) for option, values in space.items()}
         self.lock = FileLock(folder / "lock")
         self.mine: dict[int, FileLock] = {}
         journal = folder / "journal.log"
@@ -197,7 +197,9 @@ class Search:
         return self.storage.get_trial_id_from_study_id_trial_number(study, number)
 
 
-def _distribution(option: str, values: Any) -> BaseDistribution:
+def _distribution(values: Any) -> BaseDistribution:
     if isinstance(values, list):
         return CategoricalDistribution(values)
-    return (IntDistribution if option in WHOLE else FloatDistribution)(values["low"], values["high"], log=values["log"])
+    return (IntDistribution if search_space.whole(values) else FloatDistribution)(
+        values["low"], values["high"], log=values["log"]
+    )

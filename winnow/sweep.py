@@ -16,7 +16,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from winnow import io, plugins, provenance, search_space
+from winnow import io, plugins, provenance, scratch_space
 from winnow.data import Data
 from winnow.errors import UserError
 from winnow.numpy_options import run_name
@@ -32,7 +32,7 @@ def read(spec: dict[str, Any]) -> dict[str, Any]:
     try:
         trials, whole = spec["trials"], isinstance(spec["trials"], int) and spec["trials"] > 0
         plugins.path("datasets", spec["dataset"])
-        checked = {"dataset": spec["dataset"], "trials": trials, "space": search_space.check(spec["space"])}
+        checked = {"dataset": spec["dataset"], "trials": trials, "space": scratch_space.check(spec["space"])}
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
@@ -56,7 +56,7 @@ def folder(sweeps: Path, spec: dict[str, Any], data: Path) -> Path:
 def work(search: Search, data: Data, trials: int, worker: int) -> None:
     """Train until the sweep has `trials` finished or running ones."""
     while (trial := search.next(trials)) is not None:
-        settings = search_space.settings(trial.params)
+        settings = scratch_space.settings(trial.params)
         started, began = time.time(), time.monotonic()
         rows: list[dict[str, Any]] = []
         pruned = False
@@ -77,13 +77,13 @@ def trial_rows(sweep: str, trials: list[FrozenTrial]) -> Iterator[dict[str, Any]
     """Rows of the table `trials`, numbered from 0 in the order in which the trials were begun."""
     clock = _running_time(trials)
     for number, trial in enumerate(trials):
-        settings, result = search_space.settings(trial.params), trial.user_attrs["result"]
+        settings, result = scratch_space.settings(trial.params), trial.user_attrs["result"]
         last = result["rows"][-1]
         diverged = last["diverged_step"] is not None
         yield {
             "sweep": sweep, "trial": number, "name": run_name(settings),
             "state": "diverged" if diverged else "pruned" if result["pruned"] else "complete",
-            **search_space.columns(settings),
+            **scratch_space.columns(settings),
             **{column: None if diverged else last[column] for column in EPOCH if column != "epoch"},
             "seconds": result["seconds"], "started": clock[result["started"]], "finished": clock[result["finished"]],
             "worker": result["worker"],
@@ -123,7 +123,7 @@ def configurations(sweep: str, trials: list[FrozenTrial]) -> list[dict[str, Any]
         {
             "rank": rank,
             **{column: row[column] for column in ("trial", "name", "validation_accuracy", "validation_loss")},
-            "settings": asdict(search_space.settings(trials[row["trial"]].params)),
+            "settings": asdict(scratch_space.settings(trials[row["trial"]].params)),
         }
         for rank, row in enumerate(rows, start=1)
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from winnow import io, search_space
+from winnow import io, scratch_space
 from winnow.scratch.settings import Settings
 from winnow.tables._runs import Run
 
@@ -17,7 +17,7 @@ TESTED = ("test_loss", "test_accuracy")
 
 def settings(run: Run) -> dict[str, Any]:
     """The columns that say what was trained."""
-    return search_space.columns(Settings.of(io.read_json(Path(run.folder, "config.json"))))
+    return scratch_space.columns(Settings.of(io.read_json(Path(run.folder, "config.json"))))
 
 
 def last(run: Run, *columns: str) -> dict[str, Any]:
