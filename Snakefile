@@ -7,11 +7,12 @@
 #   <results>/{study}/{arm}/{recipe}/{seeds}/round{round}/        a ticket: mask, weights, metrics, edges, measures
 #   <results>/{study}/sweeps/{sweep}/                             trials of a sweep of the network from scratch
 #   <results>/{study}/runs/{group}/{run}/, {study}/classify/      trainings of what sweeps found; images they classify
+#   <results>/{study}/{arm}/{scenario}/tuning/, final/{seeds}/    an optimiser's tuning; its runs with what that chose
 #   <results>/{study}/tables/{table}.csv                          joint tables
 #   <results>/{study}/figures/{figure}.{format}                   figures
 #   <results>/logs/, <results>/benchmarks/                        by rule and wildcards
 #   <results>/.store/    finished runs and checkpoints            <results>/.ledger/    what each output was made from
-#   <results>/.sweeps/   the trials of sweeps
+#   <results>/.sweeps/, .tunings/    the trials of sweeps and tunings
 # docs/files.md describes every file. `snakemake --list-rules` explains the rules, `make why` what would rerun and why.
 
 
@@ -20,6 +21,7 @@ include: "rules/data.smk"
 include: "rules/dense.smk"
 include: "rules/pruning.smk"
 include: "rules/scratch.smk"
+include: "rules/benchmark.smk"
 include: "rules/analysis.smk"
 include: "rules/figures.smk"
 
@@ -71,6 +73,22 @@ rule from_scratch:
         PLAN.outputs(*STAGES["from_scratch"]),
     message:
         "All networks from scratch are trained"
+
+
+rule tuning:
+    """Tune every optimiser in the scenarios of a benchmark."""
+    input:
+        PLAN.outputs(*STAGES["tuning"]),
+    message:
+        "All optimisers are tuned"
+
+
+rule scenarios:
+    """Train every optimiser in the scenarios of a benchmark, with the settings that were chosen."""
+    input:
+        PLAN.outputs(*STAGES["scenarios"]),
+    message:
+        "All optimisers are trained in their scenarios"
 
 
 rule analysis:

@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from winnow import config, fields, scratch_config  # noqa: E402
+from winnow import benchmark_config, config, fields, scratch_config, study_config  # noqa: E402
 from winnow.plan import Plan  # noqa: E402
 from winnow.schemas import SCHEMAS  # noqa: E402
 
@@ -120,11 +120,12 @@ def config_keys() -> str:
         *keys(config.Execution, "execution"),
         *keys(config.DataSource, "data.<dataset>"),
         ("pathvars.results", "folder", "results"),
-        *keys(config.Study, "<study>"),
+        *keys(study_config.Study, "<study>"),
         *keys(scratch_config.ScratchStudy, "<scratch>"),
+        *keys(benchmark_config.BenchmarkStudy, "<benchmark>"),
     ]
     if differing := {key for key, _, _ in found} ^ meanings.keys():
-        sys.exit(f"docs/keys.yaml and winnow/config.py differ in: {', '.join(sorted(differing))}")
+        sys.exit(f"docs/keys.yaml and the models of config differ in: {', '.join(sorted(differing))}")
     rows = ((f"`{key}`", what, default, meanings[key]) for key, what, default in found)
     return table(("key", "valid", "if left out", "meaning"), rows)
 

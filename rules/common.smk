@@ -43,6 +43,7 @@ cli.run(read_config)
 RESULTS = PLAN.results
 STORE = f"{RESULTS}/.store"
 SWEEPS = f"{RESULTS}/.sweeps"
+TUNINGS = f"{RESULTS}/.tunings"
 # A resource, not a param: under Snakemake's own triggers a new param reruns the job. Text, since numbers are rounded.
 STORE_GB = str(CONFIG.execution.store_gb)
 LEDGER = f"{RESULTS}/.ledger"
@@ -74,6 +75,7 @@ wildcard_constraints:
     round=r"[1-9]\d*",
     sweep=one_of(*PLAN.values("sweep")),
     worker=r"\d+",
+    scenario=one_of(*PLAN.values("scenario")),
     group=one_of(*PLAN.values("group")),
     run=r"\w+",
     # Any name: the plan also makes what config does not name, and says what there is when it cannot.

@@ -22,7 +22,7 @@ import pytest
 from winnow import connectivity, io, masks, plugins, provenance, runs, training_options
 from winnow.errors import UserError
 from winnow.setting import Setting, resolve
-from winnow.spec import InRunSpec, RoundSpec, SparsifySpec, TrainSpec, in_run_spec
+from winnow.spec import InRunSpec, RoundSpec, ScenarioSpec, TrainSpec, in_run_spec
 from winnow.stored_run import Place
 
 ROOT = Path(__file__).parent.parent
@@ -267,8 +267,8 @@ def test_sparse_training_writes_a_ticket(digits: Path, tmp_path: Path) -> None:
         "scope": "global",
         "prunable": PRUNABLE,
     }
-    spec = SparsifySpec.read(values)
-    runs.sparsify(spec, place(digits, tmp_path / "run"))
+    spec = ScenarioSpec.read(values)
+    runs.train_scenario(spec, place(digits, tmp_path / "run"))
     files = {"metrics.csv", "mask.safetensors", "final.safetensors", "run.json", "init.safetensors"}
     assert files <= {file.name for file in (tmp_path / "run").iterdir()}
     densities = [float(row["density"]) for row in metrics(tmp_path / "run") if row["seed"] == "0"]
@@ -280,7 +280,7 @@ def test_sparse_training_writes_a_ticket(digits: Path, tmp_path: Path) -> None:
         ({"prunable": ["fc1.weight"]}, "matches no parameter"),
     ):
         with pytest.raises(UserError, match=message):
-            runs.sparsify(SparsifySpec.read({**values, **changed}), place(digits, tmp_path / "wrong"))
+            runs.train_scenario(ScenarioSpec.read({**values, **changed}), place(digits, tmp_path / "wrong"))
         assert not (tmp_path / "wrong/metrics.csv").exists()
 
 
@@ -500,7 +500,7 @@ def test_in_run_pruning_by_hand_uses_its_schedules_and_offers_no_others() -> Non
     sparse = ["--scope", "layerwise", "--sparsify", '{"name": "dynamic_sparse", "end": "9ep"}']
     spec = training_options.in_run_spec(made.parse_args([*common, *sparse]))
     assert spec["sparsify"] == {"name": "dynamic_sparse", "density": 0.2, "end": "9ep"}
-    assert isinstance(in_run_spec(spec), SparsifySpec)
+    assert isinstance(in_run_spec(spec), ScenarioSpec)
     wrong = made.parse_args([*common, "--sparsify", '{"name": "l1_proximal", "end": "9ep"}'])
     with pytest.raises(UserError, match="--sparsify: The option strength of l1_proximal is missing"):
         training_options.in_run_spec(wrong)

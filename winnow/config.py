@@ -6,59 +6,30 @@ Snakemake has merged the overlays (`--configfile`: mappings deeply, lists replac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from winnow import options, plugins, study_checks
+from winnow import options, plugins
+from winnow.benchmark_config import BenchmarkStudy
+from winnow.config_errors import WORDS, first, shown
 from winnow.errors import UserError
 from winnow.fields import (
-    BEST,
-    BatchSchedule,
-    Clip,
-    Dataset,
     Device,
-    GraphMeasures,
-    Images,
-    LayerRates,
-    Length,
-    Model,
-    Moment,
     Name,
-    Optimizer,
     Positive,
     PositiveNumber,
-    Prunable,
-    PruningRate,
-    Rate,
-    Rates,
     Results,
-    Schedule,
-    Seeds,
     Strict,
-    Tables,
-    TrainOn,
-    WeightMeasures,
-    Whole,
-    fail,
 )
-from winnow.recipes import Recipe
-from winnow.scratch_config import Figures, ScratchStudy
+from winnow.scratch_config import ScratchStudy
+from winnow.study_config import Study
 
-__all__ = ["Config", "Rate", "load", "validate"]
 GENERAL = ("studies", "execution", "data", "pathvars")
-KINDS = {"arms", "sweeps"}  # a section with one of these keys is a study
-LONGEST_VALUE = 80  # characters of a wrong value that a message shows
-WORDS = {  # what pydantic's types of error mean to a reader
-    "bool_type": "true or false",
-    "dict_type": "a mapping (key: value)",
-    "model_type": "a mapping (key: value)",
-    "list_type": "a list [...]",
-    "string_type": "text",
-    "too_short": "at least one entry",
-}
+MARKS = {"scratch": "sweeps", "benchmarks": "scenarios"}  # a section with such a key is a study of this kind
+KINDS = {"arms", *MARKS.values()}  # a section with one of these keys is a study
 
 
 class Execution(Strict):
@@ -75,125 +46,10 @@ class DataSource(Strict):
     folder: str | None = None
 
 
-class Training(Strict):
-    """One training run, except for what the arm says."""
-
-    length: Length
-    rewind: Moment
-    evaluate_every: Length = "1ep"
-    test_every: Length | None = None
-    batch_size: Positive = 256
-    batch_schedule: BatchSchedule = {"name": "constant"}
-    clip: Clip | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
-    schedule: Schedule
-
-
-class Arm(Strict):
-    """An optimiser with its rates; data set, model and training are the study's unless given here.
-
-    `enabled: false` leaves it out. `layer_rates` takes the place of that of the recipes that have one: the rates that
-    suit a layer belong to its network.
-    """
-
-    enabled: bool = True
-    optimizer: Optimizer
-    rates: Rates = []
-    pruning_rate: PruningRate
-    dataset: Dataset | None = None
-    validation: Images | None = None
-    model: Model | None = None
-    training: dict[str, Any] = {}
-    prunable: Prunable | None = None
-    layer_rates: LayerRates | None = None
-
-    @model_validator(mode="after")
-    def _best_of_something(self) -> Self:
-        if self.pruning_rate == BEST and not self.rates:
-            raise fail("'best' is not valid; rates is empty, so there is nothing to select from.", "pruning_rate")
-        return self
-
-
-class Sweep(Strict):
-    """The runs that select learning rates; `last`: how many evaluations the selection loss averages."""
-
-    seeds: Seeds = [[0]]
-    train_on: TrainOn = "holdout"
-    last: Positive = 3
-
-
-class Dense(Strict):
-    """The dense runs at the pruning rate, and all rounds that start from them."""
-
-    seeds: Seeds
-    train_on: TrainOn = "all"
-
-
-class Measures(Strict):
-    """Names of graph and weight measures, draws per null model; whether tickets' edge lists are exported."""
-
-    graph: GraphMeasures = []
-    weights: WeightMeasures = []
-    nulls: Whole = 20
-    edge_lists: bool = True
-
-
-class Study(Strict):
-    """A named section: what its arms share, and what is asked of them."""
-
-    dataset: Dataset
-    validation: Images
-    model: Model
-    training: Training
-    arms: Annotated[dict[Name, Arm], Field(min_length=1)]
-    reference: str
-    sweep: Sweep = Sweep()
-    dense: Dense
-    prunable: Prunable
-    recipes: dict[Name, Recipe] = {}
-    measures: Measures = Measures()
-    tables: Tables = []
-    figures: Figures = Figures()
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.reference in self.arms and self.reference not in self.running():
-            on = ", ".join(self.running()) or "none"
-            raise fail(
-                f"the arm {self.reference!r} is switched off (enabled: false); those that are on: {on}.", "reference"
-            )
-        if self.reference not in self.arms:
-            raise fail(options.unknown("The arm", self.reference, self.running()), "reference")
-        try:
-            for name in self.recipes:
-                study_checks.check_recipe(self, name)
-            for name in self.arms:
-                study_checks.check_arm(self, name, self.training_of(name))
-        except options.WrongValueError as error:
-            raise fail(str(error), error.path) from error
-        return self
-
-    def running(self) -> list[str]:
-        """The arms that are on."""
-        return [name for name, arm in self.arms.items() if arm.enabled]
-
-    def masks_of(self, recipe: str) -> Recipe:
-        """The recipe that makes the masks which `recipe` trains: itself, or the one that its `mask_of` names."""
-        return self.recipes[self.recipes[recipe].mask_of or recipe]
-
-    def training_of(self, arm: str) -> Training:
-        """The study's training with what the arm changes; a schedule is replaced whole."""
-        try:
-            return Training.model_validate({**self.training.model_dump(), **self.arms[arm].training})
-        except ValidationError as error:
-            path, text = _first(error)
-            raise fail(text, f"arms.{arm}.training.{path}".rstrip(".")) from error
-
-
 class Config(Strict):
-    """The whole configuration: `run` names the studies that run, in order; their sections are in one of the last two.
+    """The whole configuration: `run` names the studies that run, in order; their sections are in one of the last three.
 
-    A section with the key `sweeps` is a study of the network from scratch.
+    A section with the key `sweeps` is a study of the network from scratch, one with `scenarios` compares optimisers.
     """
 
     run: list[str]
@@ -202,6 +58,7 @@ class Config(Strict):
     results: Results
     studies: dict[Name, Study]
     scratch: dict[Name, ScratchStudy] = {}
+    benchmarks: dict[Name, BenchmarkStudy] = {}
 
 
 def _without_null(value: Any) -> Any:
@@ -210,32 +67,8 @@ def _without_null(value: Any) -> Any:
     return value
 
 
-def _path(parts: Iterable[int | str], more: str = "") -> str:
-    """`gd_vs_eg.arms.gd.rates[0]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "[key]")
-    return f"{text}.{more}".strip(".")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
-
-
-def _first(error: ValidationError) -> tuple[str, str]:
-    """(key path, what is wrong there) of the first of pydantic's errors, in plain words."""
-    first = error.errors()[0]
-    context = first.get("ctx", {})
-    path = _path(first["loc"], context.get("path", "") if first["type"] == "winnow" else "")
-    if first["type"] == "missing":
-        text = "This key is missing."
-    elif first["type"] == "winnow":
-        text = first["msg"]
-    else:
-        given = _shown(first["input"])
-        valid = WORDS.get(first["type"], context.get("expected", first["msg"]))
-        text = f"{given} is not valid; valid is {valid}."
-    more = error.error_count() - 1
-    return path, text + (f" ({more} more after this one.)" if more else "")
+def _kind(section: Mapping[str, Any]) -> str:
+    return next((kind for kind, mark in MARKS.items() if mark in section), "studies")
 
 
 def _wrong(path: str, text: str) -> options.WrongValueError:
@@ -252,7 +85,7 @@ def validate(raw: Mapping[str, Any]) -> Config:
         raise _wrong("studies", f"{run!r} is not valid; it must list at least one of {known}.")
     for key, value in sections.items():
         if key in run and not isinstance(value, Mapping):
-            raise _wrong(str(key), f"{_shown(value)} is not valid; valid is {WORDS['model_type']}.")
+            raise _wrong(str(key), f"{shown(value)} is not valid; valid is {WORDS['model_type']}.")
         if key not in run and not (isinstance(value, Mapping) and value.keys() & KINDS):
             raise _wrong(str(key), options.unknown("The key", key, [*GENERAL, *map(str, run)]))
     for index, study in enumerate(run):
@@ -269,12 +102,12 @@ def validate(raw: Mapping[str, Any]) -> Config:
             execution=values.get("execution", {}),
             data=values.get("data", {}),
             results=pathvars.get("results", "results"),
-            studies={name: section for name, section in sections.items() if "sweeps" not in section},
-            scratch={name: section for name, section in sections.items() if "sweeps" in section},
+            **{kind: {n: s for n, s in sections.items() if _kind(s) == kind} for kind in (*MARKS, "studies")},
         )
     except ValidationError as error:
-        path, text = _first(error)
-        path = f"pathvars.{path}" if path == "results" else path.removeprefix("studies.").removeprefix("scratch.")
+        path, text = first(error)
+        kind, _, below = path.partition(".")
+        path = "pathvars.results" if path == "results" else below if kind in (*MARKS, "studies") else path
         raise _wrong(path, text) from error
     for name in config.data:
         try:

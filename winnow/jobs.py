@@ -18,6 +18,10 @@ ROUND_FILES = (*TICKET_FILES, "run.json")
 GRAPH_FILES, WEIGHT_FILES = ("graph.csv", "nodes.csv"), ("weights.csv", "histograms.csv")
 SWEEP_FILES = ("trials.csv", "epochs.csv", "best.json")
 SCRATCH_FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
+TUNING_FILES, FINAL_FILES = (
+    ("trials.csv", "best.json"),
+    ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json"),
+)
 CLASSIFY_FILES = ("probabilities.csv", "samples.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {
     "download": ("dataset",),
@@ -34,6 +38,8 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "trials": ("study", "sweep"),
     "train_from_scratch": ("study", "group", "run"),
     "classify": ("study",),
+    "tune": ("study", "arm", "scenario"),
+    "train_scenario": ("study", "arm", "scenario", "seeds"),
     "table": ("study", "table"),
     "figure": ("study", "figure", "format"),
 }
@@ -77,6 +83,18 @@ class Job:
 
     def __str__(self) -> str:
         return " ".join([self.rule, *self.wildcards.values()])
+
+
+def training_plugins(spec: dict[str, Any], *schedules: dict[str, Any] | None) -> Plugins:
+    """The plug-ins that a training job with this TrainSpec, and these schedules on the way, loads."""
+    named = [schedule["name"] for schedule in (spec["schedule"], *schedules) if schedule]
+    return (
+        ("datasets", spec["dataset"]),
+        ("models", spec["model"]["name"]),
+        ("optimizers", spec["optimizer"]["name"]),
+        *(("schedules", name) for name in dict.fromkeys(named)),
+        ("batch_schedules", spec["batch_schedule"]["name"]),
+    )
 
 
 def seeds_name(seeds: list[int]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow import provenance
+from winnow.benchmark_plan import BenchmarkPlan
 from winnow.config import Config
 from winnow.errors import UserError
 from winnow.jobs import WILDCARDS, Job, Plugins
@@ -23,6 +24,8 @@ STAGES = {
     "pruning": ("prune", "prune_in_run"),
     "sweeps": ("sweep", "trials"),
     "from_scratch": ("train_from_scratch", "classify"),
+    "tuning": ("tune",),
+    "scenarios": ("train_scenario",),
     "analysis": ("export_rounds", "export_edges", "instability", "measure_dense", "measure", "table"),
     "figures": ("figure",),
 }
@@ -37,12 +40,10 @@ class Plan:
         self.jobs: dict[tuple[str, ...], Job] = {}
         self.maker: dict[str, Job] = {}
         self._sources: dict[tuple[str, Plugins], dict[str, str]] = {}
-        self._studies: dict[str, StudyOutputs] = {
-            name: StudyPlan(self, name, config.studies[name])
-            if name in config.studies
-            else ScratchPlan(self, name, config.scratch[name])
-            for name in config.run
-        }
+        made: dict[str, StudyOutputs] = {name: StudyPlan(self, name, study) for name, study in config.studies.items()}
+        made |= {name: ScratchPlan(self, name, study) for name, study in config.scratch.items()}
+        made |= {name: BenchmarkPlan(self, name, study) for name, study in config.benchmarks.items()}
+        self._studies: dict[str, StudyOutputs] = {name: made[name] for name in config.run}
         for study in self._studies.values():
             study.build()
         kinds: dict[str, str] = {}

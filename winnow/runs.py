@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from winnow import io, lottery, masks, plugins, provenance, saliency, stored_run
 from winnow.errors import UserError
 from winnow.setting import Setting
-from winnow.spec import InRunSpec, RoundSpec, SparsifySpec, TrainSpec
+from winnow.spec import InRunSpec, RoundSpec, ScenarioSpec, TrainSpec
 from winnow.stored_run import Place
 from winnow.training_job import Arrays, InRunPruning, Sparsify, TrainingJob
 
@@ -132,16 +134,28 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
 
 
-def sparsify(spec: SparsifySpec, place: Place) -> None:
-    """One run from initialisation whose mask a sparsifier changes; the mask written is the last one."""
-    setting = Setting.of(spec.training, place.data)
+def scenario(spec: ScenarioSpec, data: Path) -> tuple[Setting, TrainingJob]:
+    """One run from initialisation on the packed data set in `data`; a sparsifier changes its mask, if there is one."""
+    setting = Setting.of(spec.training, data)
+    job = setting.job(setting.initialise("init"), None, setting.factor(spec.training.schedule))
+    job = dataclasses.replace(job, rewind=None)
+    if spec.sparsify is None:
+        return setting, job
     names = _prunable(setting, spec.prunable, spec.sparsify["density"], spec.scope)
-    init = setting.initialise("init")
-    job = setting.job(init, None, setting.factor(spec.training.schedule))
     constraint = Sparsify(spec.sparsify, names, spec.scope, setting.iterations, setting.total)
-    job = dataclasses.replace(job, rewind=None, sparsify=constraint)
-    used = [("sparsifiers", spec.sparsify["name"])]
-    stored_run.run(job, setting, place, dataclasses.asdict(spec), {"init": init}, plug_ins=used, inputs={})
+    return setting, dataclasses.replace(job, sparsify=constraint)
+
+
+def train_scenario(spec: ScenarioSpec, place: Place) -> None:
+    """Train in a scenario; the mask written is the last one, or keeps all prunable weights without a sparsifier."""
+    setting, job = scenario(spec, place.data)
+    known, used = {"init": job.start}, []
+    if spec.sparsify is None:
+        shapes = {name: (len(job.seeds), *setting.model.shapes[name]) for name in setting.prunable(spec.prunable)}
+        known["mask"] = {name: np.ones(shape, dtype=bool) for name, shape in shapes.items()}
+    else:
+        used = [("sparsifiers", spec.sparsify["name"])]
+    stored_run.run(job, setting, place, dataclasses.asdict(spec), known, plug_ins=used, inputs={})
 
 
 def _prunable(setting: Setting, patterns: list[str], density: float | dict[str, float], scope: str | None) -> list[str]:

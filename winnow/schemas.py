@@ -42,6 +42,17 @@ _NODE = {
     "clustering": "clustering coefficient in the undirected view (Watts and Strogatz)",
     "clustering_directed": "directed clustering coefficient (Fagiolo 2007)",
 }
+_TUNING_TRIAL = {
+    "trial": "number of the setting in its tuning, from 0 in the order in which they were begun",
+    "stage": "'trial' (a short training) or 'finalist' (one of the best, trained in full)",
+    "epochs": "epochs trained",
+    "lr": "learning rate",
+    "settings": 'what else was tuned, as JSON: {"optimizer.momentum": 0.9}',
+    "validation_loss": "mean loss over the validation images at the last evaluation; empty if diverged",
+    "validation_accuracy": "accuracy on the validation images there; empty if diverged",
+    "diverged_step": "iteration at which the training diverged; empty if it did not",
+    "seconds": "seconds of training, evaluations included",
+}
 _TICKET = {
     "round": "round; 0 is the dense run",
     "remaining": "kept share of the prunable weights, in percent",
@@ -104,6 +115,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "clipped_share": "share of the steps since the row before in which the gradient was clipped",
         "diverged_step": "iteration at which the lane diverged and was frozen; empty if it did not",
     },
+    "tuning_trials": _TUNING_TRIAL,
     "edges": {
         "seed": "random seed of the lane",
         "tensor": "name of the prunable tensor",

@@ -16,7 +16,7 @@ import contextlib
 import fcntl
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +79,24 @@ class JournalLock(FileLock):
 
 
 class Search:
-    """The record of one sweep in `folder`, made where it is missing; `stop_hopeless`: whether the pruner is asked."""
+    """The record of one sweep in `folder`, made where it is missing.
 
-    def __init__(self, folder: Path, space: Space, stop_hopeless: bool = False) -> None:
+    stop_hopeless: whether the pruner is asked; first: what the first trial takes, as far as it says; startup: how many
+    trials are drawn at random, that one among them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        space: Space,
+        stop_hopeless: bool = False,
+        first: Mapping[str, Any] | None = None,
+        startup: int = 10,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
+        self.first, self.startup = first, startup
         self.distributions = {option: _distribution(values) for option, values in space.items()}
         self.lock = FileLock(folder / "lock")
         self.mine: dict[int, FileLock] = {}
@@ -166,9 +178,13 @@ class Search:
     def _ask(self, known: set[str]) -> Trial:
         """A new trial whose setting is none of `known` (see search_space.identity)."""
         # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
-        random = stream(0, "drawing", len(self.study.get_trials(deepcopy=False)))
-        seed = int(random.integers(2**31))
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        proposals = len(self.study.get_trials(deepcopy=False))
+        random = stream(0, "drawing", proposals)
+        self.study.sampler = optuna.samplers.TPESampler(
+            seed=int(random.integers(2**31)), multivariate=True, constant_liar=True, n_startup_trials=self.startup
+        )
+        if self.first and not proposals:
+            self.study.enqueue_trial(dict(self.first))
         trial = self.study.ask(self.distributions)
         values = trial.params
         if search_space.identity(values) not in known:

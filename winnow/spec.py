@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
+from winnow import tuning_space
 from winnow.duration import Duration
 from winnow.errors import UserError
 
@@ -148,27 +150,55 @@ class InRunSpec:
 
 
 @dataclass(frozen=True)
-class SparsifySpec:
-    """One run whose mask changes while it trains: `sparsify` is a sparsifier with its options, its density among them.
+class ScenarioSpec:
+    """One run in a scenario: `sparsify` is a sparsifier with its options, its density among them, or None.
 
     `scope`: whether that density is one of all prunable weights ("global") or of each tensor ("layerwise").
     """
 
     training: TrainSpec
-    sparsify: Options
+    sparsify: Options | None
     scope: str
     prunable: list[str]
 
     @classmethod
-    def read(cls, values: dict[str, Any]) -> SparsifySpec:
+    def read(cls, values: dict[str, Any]) -> ScenarioSpec:
         """Build from parsed JSON; UserError for missing or further keys."""
-        return _build(cls, {**values, "training": TrainSpec.read(values["training"])}, "sparse training")
+        return _build(cls, {**values, "training": TrainSpec.read(values["training"])}, "scenario")
 
-    def with_training(self, training: TrainSpec) -> SparsifySpec:
+    def with_training(self, training: TrainSpec) -> ScenarioSpec:
         """The same run with another training spec."""
         return replace(self, training=training)
 
+    def with_settings(self, settings: Mapping[str, Any]) -> ScenarioSpec:
+        """The same run with tuned settings, {path: value} (winnow/tuning_space.py)."""
+        training = self.training
+        parts = {key: getattr(training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
+        entry = tuning_space.apply(settings, {**parts, "sparsify": self.sparsify})
+        return replace(self, sparsify=entry.pop("sparsify"), training=replace(training, **entry))
 
-def in_run_spec(values: dict[str, Any]) -> InRunSpec | SparsifySpec:
+
+@dataclass(frozen=True)
+class TuningSpec:
+    """The tuning of an arm in a scenario.
+
+    space   {path: choices or range};  start  the first trial's settings, as far as they are given
+    trials  settings to try for `length`, of which the best `finalists` are trained in full
+    """
+
+    scenario: ScenarioSpec
+    space: Options
+    start: Options
+    trials: int
+    length: str
+    finalists: int
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> TuningSpec:
+        """Build from parsed JSON; UserError for missing or further keys."""
+        return _build(cls, {**values, "scenario": ScenarioSpec.read(values["scenario"])}, "tuning")
+
+
+def in_run_spec(values: dict[str, Any]) -> InRunSpec | ScenarioSpec:
     """The spec of one run that is pruned on the way, of either kind."""
-    return SparsifySpec.read(values) if "sparsify" in values else InRunSpec.read(values)
+    return ScenarioSpec.read(values) if "sparsify" in values else InRunSpec.read(values)

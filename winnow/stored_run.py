@@ -53,7 +53,7 @@ def run(
             seeds = {"seeds": provenance.canonical(job.seeds)}
 
             def write(folder: Path) -> None:
-                tensors = {**known, "final": outcome.final, "rewind": outcome.rewind, "mask": outcome.mask}
+                tensors = {"final": outcome.final, "rewind": outcome.rewind, "mask": outcome.mask, **known}
                 for name, arrays in tensors.items():
                     if arrays:
                         io.write_tensors(folder / f"{name}.safetensors", arrays, seeds)

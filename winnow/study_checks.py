@@ -20,7 +20,7 @@ from winnow.options import WrongValueError
 from winnow.timeline import Timeline
 
 if TYPE_CHECKING:
-    from winnow.config import Arm, Study, Training
+    from winnow.study_config import Arm, Study, Training
 
 
 def check_arm(study: Study, name: str, training: Training) -> None:

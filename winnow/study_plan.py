@@ -10,7 +10,6 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from winnow import study_checks
-from winnow.config import Study, Training
 from winnow.fields import BEST
 from winnow.jobs import (
     DENSE_FILES,
@@ -20,12 +19,13 @@ from winnow.jobs import (
     STATES,
     TICKET_FILES,
     WEIGHT_FILES,
-    Plugins,
     rate_name,
     seeds_name,
+    training_plugins,
 )
 from winnow.recipes import Recipe
 from winnow.run_folder import RunFolder
+from winnow.study_config import Study, Training
 from winnow.study_outputs import StudyOutputs, constant
 
 if TYPE_CHECKING:
@@ -104,17 +104,6 @@ class StudyPlan(StudyOutputs):
             "threads": self.plan.config.execution.threads,
         }
 
-    def _plugins(self, spec: dict[str, Any], *schedules: dict[str, Any] | None) -> Plugins:
-        """The plug-ins that a training job with this TrainSpec loads."""
-        named = [schedule["name"] for schedule in (spec["schedule"], *schedules) if schedule]
-        return (
-            ("datasets", spec["dataset"]),
-            ("models", spec["model"]["name"]),
-            ("optimizers", spec["optimizer"]["name"]),
-            *(("schedules", name) for name in dict.fromkeys(named)),
-            ("batch_schedules", spec["batch_schedule"]["name"]),
-        )
-
     def _dense(self, group: str, arm: str, train_on: str, rate: str, seeds: list[int]) -> None:
         folder = self._dense_folder(arm, train_on, rate, seeds)
         spec = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
@@ -125,7 +114,7 @@ class StudyPlan(StudyOutputs):
             {"data": self._data(arm), "best": self._best(arm, rate)},
             [f"{folder}/{file}" for file in DENSE_FILES],
             spec,
-            self.plan.sources("train_dense", self._plugins(spec)),
+            self.plan.sources("train_dense", training_plugins(spec)),
         )
         self.runs.append(RunFolder(group, arm, "dense", 0, train_on, rate_name(rate), seeds, folder))
         if group == "dense":
@@ -233,7 +222,7 @@ class StudyPlan(StudyOutputs):
                 spec["round"],
                 inputs={"dense": [f"{dense}/{file}" for file in STATES], "previous": previous},
                 spec=spec,
-                sources=self.plan.sources("prune", (*self._plugins(spec["training"], values.schedule), *criterion)),
+                sources=self.plan.sources("prune", (*training_plugins(spec["training"], values.schedule), *criterion)),
             )
             folders.append(folder)
             previous = unpruned if values.one_shot else [f"{folder}/{file}" for file in PREVIOUS_FILES]
@@ -288,7 +277,7 @@ class StudyPlan(StudyOutputs):
             },
             [f"{folder}/instability.csv"],
             {"round": spec, **values.instability.model_dump(exclude={"arms"})},
-            self.plan.sources("instability", self._plugins(spec["training"], values.schedule)),
+            self.plan.sources("instability", training_plugins(spec["training"], values.schedule)),
         )
         self.runs.append(RunFolder("instability", arm, recipe, number, train_on, rate_name(rate), seeds, folder))
 
@@ -297,7 +286,7 @@ class StudyPlan(StudyOutputs):
         rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
         schedule, after = values.in_run.schedule, values.in_run.schedule_after
         training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm)) | {"schedule": schedule}
-        used = (*self._plugins(training, after), ("criteria", str(values.criterion)))
+        used = (*training_plugins(training, after), ("criteria", str(values.criterion)))
         self._ticket(
             "prune_in_run",
             arm,
@@ -319,7 +308,7 @@ class StudyPlan(StudyOutputs):
         rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
         training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
         training |= {"schedule": values.schedule or training["schedule"]}
-        used = (*self._plugins(training), ("sparsifiers", values.sparsify["name"]))
+        used = (*training_plugins(training), ("sparsifiers", values.sparsify["name"]))
         spec = {
             "training": training,
             "sparsify": values.sparsify,

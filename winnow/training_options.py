@@ -190,7 +190,7 @@ def round_specs(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def in_run_spec(args: argparse.Namespace) -> dict[str, Any]:
-    """The InRunSpec: --schedule until the first pruning, --schedule-after anew after each; or the SparsifySpec."""
+    """The InRunSpec: --schedule until the first pruning, --schedule-after anew after each; or the ScenarioSpec."""
     if args.sparsify is not None:
         sparsify = _checked("--sparsify", "sparsifiers", {"density": args.density, **args.sparsify})
         given = {"training": train_spec(args), "scope": args.scope, "prunable": args.prunable.split(",")}

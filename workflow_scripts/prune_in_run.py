@@ -11,9 +11,9 @@ With --sparsify a mask changes while the network trains, and --schedule holds th
 """
 
 from winnow import cli, provenance, training_options
-from winnow.runs import prune_in_run, sparsify
+from winnow.runs import prune_in_run, train_scenario
 from winnow.setting import resolve
-from winnow.spec import SparsifySpec, in_run_spec
+from winnow.spec import ScenarioSpec, in_run_spec
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
     place = training_options.place(args)
     spec = in_run_spec(values)
     spec = spec.with_training(resolve(spec.training, args.best))
-    if isinstance(spec, SparsifySpec):
-        sparsify(spec, place)
+    if isinstance(spec, ScenarioSpec):
+        train_scenario(spec, place)
     else:
         prune_in_run(spec, place)
     names = ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json")

@@ -1,0 +1,124 @@
+"""The tuning of an optimiser in a scenario: trials of short trainings, then the best of them in full.
+
+Everything is trained with one seed on the images that are not held out, and judged by the loss on those that are, at
+the last evaluation. The first trial is the setting that config names; then Optuna proposes (TPE), from the second on at
+random until STARTUP trials are known. Numbers are rounded to three digits before they are used. What is finished
+survives a kill: the trials in the journal of a `Search`, the finalists in files beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from winnow import engine, io, provenance, runs, tuning_space
+from winnow.errors import UserError
+from winnow.rates import rate_text
+from winnow.search import Search
+from winnow.spec import ScenarioSpec, TuningSpec
+from winnow.train import Trainer
+
+STARTUP = 5
+WORST = -1000.0  # the value of a trial that diverged: below every other, so that the search learns to stay away
+
+
+def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of the table `tuning_trials`, and the chosen setting as best.json has it.
+
+    data: the packed data set; tunings: where tunings are recorded; store: of finished runs, which knows the machine.
+    UserError: every finalist diverged.
+    """
+    engine.set_threads(spec.scenario.training.threads)
+    engine.use_matmul_path(engine.matmul_path(store))
+    record = folder(spec, data, tunings)
+    search = Search(record, spec.space, first=spec.start, startup=STARTUP)
+    while (trial := search.next(spec.trials)) is not None:
+        settings = tuning_space.rounded(trial.params)
+        result = train(spec.scenario, settings, spec.length, data)
+        search.finish(trial, {"settings": settings, **result}, _value(result))
+        print(f"trial {trial.number}: {settings}, validation loss {result['validation_loss']}", flush=True)
+    trials = search.finished()[: spec.trials]
+    ranked = sorted(trials, key=lambda trial: -trial.user_attrs["result"]["value"])
+    finalists = {trial.number: _finalist(spec, trial, record, data) for trial in ranked[: spec.finalists]}
+    number, best = max(finalists.items(), key=lambda item: (_value(item[1]), -item[0]))
+    if best["validation_loss"] is None:
+        raise UserError(
+            f"All {len(finalists)} finalists of {spec.trials} trials diverged. Give smaller rates in config "
+            "(arms: space: lr), or more trials."
+        )
+    settings = dict(best["settings"])
+    chosen = {
+        "lr": rate_text(settings.pop("lr", spec.scenario.training.lr)), "settings": settings, "trial": number,
+        **{key: best[key] for key in ("validation_loss", "validation_accuracy")},
+    }  # fmt: skip
+    return [*_rows(spec, trials, finalists)], chosen
+
+
+def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
+    """Where a tuning is recorded: named by all that decides a trial's or a finalist's result, and by the space."""
+    training, what = spec.scenario.training, dataclasses.asdict(spec)
+    for key in ("trials", "finalists"):  # more of them go on with what there is
+        del what[key]
+    used = [
+        ("datasets", training.dataset), ("models", training.model["name"]), ("optimizers", training.optimizer["name"]),
+        ("schedules", training.schedule["name"]), ("batch_schedules", training.batch_schedule["name"]),
+    ]  # fmt: skip
+    if spec.scenario.sparsify:
+        used.append(("sparsifiers", spec.scenario.sparsify["name"]))
+    return tunings / provenance.result_key(what, "winnow/runs.py", used, io.read_json(data / "dataset.json"))
+
+
+def train(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
+    """What one training came to (`length`: instead of that of the spec); losses are None where it diverged."""
+    spec = spec.with_settings(settings)
+    if length is not None:
+        spec = spec.with_training(dataclasses.replace(spec.training, length=length))
+    setting, job = runs.scenario(spec, data)
+    began = time.monotonic()
+    last = Trainer(job, setting.data).run().rows[-1]
+    columns = ("epoch", "validation_loss", "validation_accuracy", "diverged_step")
+    return {**{column: last[column] for column in columns}, "seconds": time.monotonic() - began}
+
+
+def resolve(spec: ScenarioSpec, best: Path | None) -> ScenarioSpec:
+    """The spec with the setting that a tuning wrote to `best`, where its rate is "best"."""
+    if spec.training.lr != "best":
+        return spec
+    if best is None:
+        raise UserError("lr: 'best' needs the file that a tuning wrote (--best best.json).")
+    chosen = io.read_json(best)
+    return spec.with_settings({**chosen["settings"], "lr": chosen["lr"]})
+
+
+def _value(result: dict[str, Any]) -> float:
+    return WORST if result["validation_loss"] is None else -result["validation_loss"]
+
+
+def _finalist(spec: TuningSpec, trial: FrozenTrial, record: Path, data: Path) -> dict[str, Any]:
+    file, settings = record / f"finalist{trial.number}.json", trial.user_attrs["result"]["settings"]
+    if not file.is_file():
+        io.write_json(file, {"settings": settings, **train(spec.scenario, settings, None, data)})
+        print(f"finalist {trial.number}: validation loss {io.read_json(file)['validation_loss']}", flush=True)
+    found: dict[str, Any] = io.read_json(file)
+    return found
+
+
+def _rows(spec: TuningSpec, trials: list[FrozenTrial], finalists: dict[int, Any]) -> Iterator[dict[str, Any]]:
+    for trial in trials:
+        yield _row(spec, trial.number, "trial", trial.user_attrs["result"])
+    for number, result in finalists.items():
+        yield _row(spec, number, "finalist", result)
+
+
+def _row(spec: TuningSpec, number: int, stage: str, result: dict[str, Any]) -> dict[str, Any]:
+    settings = dict(result["settings"])
+    return {
+        "trial": number, "stage": stage, "epochs": result["epoch"],
+        "lr": rate_text(settings.pop("lr", spec.scenario.training.lr)), "settings": provenance.canonical(settings),
+        **{key: result[key] for key in ("validation_loss", "validation_accuracy", "diverged_step", "seconds")},
+    }  # fmt: skip
