@@ -97,6 +97,15 @@ def test_a_dense_run_leaves_its_files_and_its_rewind_point_is_that_of_its_first_
     assert run["multiply_adds"] == {"output.weight": 1} | dict.fromkeys(
         ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.weight_ih_l1", "rnn.weight_hh_l1"), 28
     )
+    assert run["update_multiply_adds"] == 0
+
+
+def test_run_json_has_the_cost_of_an_optimisers_own_products(digits: Path, tmp_path: Path) -> None:
+    """Of one lane: Newton-Schulz steps for the 8 x 8 matrices (the input layer's are none of the role hidden)."""
+    spec = {**TINY, "optimizer": {"name": "muon"}, "lr": "0.02", "length": "2it", "rewind": "1it"}
+    runs.train_dense(TrainSpec.read(spec), place(digits, tmp_path))
+    hidden = 3  # two recurrent matrices and the second layer's input
+    assert io.read_json(tmp_path / "run.json")["update_multiply_adds"] == hidden * 5 * 3 * 8**3
 
 
 def test_eg_keeps_signs_and_zero_biases(dense: Path) -> None:

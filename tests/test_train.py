@@ -112,6 +112,7 @@ def test_resume_at_any_mark_ends_with_the_same_bits(
     again = resumed.run()
     assert again.rows == whole.rows
     assert again.sample_gradients == whole.sample_gradients
+    assert again.update_multiply_adds == whole.update_multiply_adds
     if optimizer in MORE_THAN_GRADIENTS:
         assert min(whole.sample_gradients) > 3 * 1200
     else:

@@ -64,6 +64,7 @@ def run(
                     "sample_gradients": outcome.sample_gradients, **cost, **engine.versions(),
                     "parameters": {name: math.prod(shape) for name, shape in setting.model.shapes.items()},
                     "multiply_adds": setting.model.multiply_adds,
+                    "update_multiply_adds": outcome.update_multiply_adds,
                 })  # fmt: skip
 
             files = entry.finish(write)

@@ -90,6 +90,7 @@ class Trainer:
         outcome = self.outcome
         outcome.final = _arrays(lane_optimizers.evaluation_parameters(self.parts, self.problem))
         outcome.rewind, outcome.mask, outcome.diverged = self.rewind, self.mask, self.divergence.steps()
+        outcome.update_multiply_adds = self.parts[0].optimizer.update_multiply_adds()
         return outcome
 
     def _next_mark(self) -> int:

@@ -93,3 +93,4 @@ class Outcome:
     mask: Arrays | None = None
     diverged: list[int | None] = field(default_factory=list)
     sample_gradients: list[int] = field(default_factory=list)
+    update_multiply_adds: float = 0.0  # of one lane, per step: `LaneOptimizer.update_multiply_adds`

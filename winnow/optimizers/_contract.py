@@ -61,6 +61,12 @@ class LaneOptimizer(torch.optim.Optimizer):
         """Tensors to evaluate instead of the parameters, in the order of the parameter groups; None: the parameters."""
         return None
 
+    def update_multiply_adds(self) -> float:
+        """Mean multiply-adds of a step for one lane, beyond the gradients that the problem counts: of products of
+        matrices and their decompositions, each as often as it is made. Work on single weights does not count.
+        """
+        return 0.0
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, checking its options: a wrong one raises UserError with its name, value and valid range."""
         super().add_param_group(param_group)
@@ -140,6 +146,11 @@ class LaneOptimizer(torch.optim.Optimizer):
 def stacked(parameter: Tensor, rate: float | Tensor) -> bool:
     """Whether the rate makes the leading axis of the parameter a lane axis."""
     return isinstance(rate, Tensor) and rate.dim() == 1 and parameter.dim() > 0 and len(parameter) == rate.numel()
+
+
+def lane_shape(parameter: Tensor, rate: float | Tensor) -> torch.Size:
+    """The parameter's shape in one lane."""
+    return parameter.shape[1:] if stacked(parameter, rate) else parameter.shape
 
 
 def broadcast(rate: float | Tensor, parameter: Tensor) -> float | Tensor:

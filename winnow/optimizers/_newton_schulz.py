@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ALIGNED = 4  # sides are made multiples of it
 STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 EPS = 1e-7
@@ -23,9 +24,9 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     rows, columns = matrices.shape[1:]
     norm = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True)
     x = matrices / norm.clamp_(min=EPS)
-    if rows % 4 or columns % 4:
+    if rows % ALIGNED or columns % ALIGNED:
         # The last bits of a matrix product depend on the alignment in memory: so all lanes have the same, 64 bytes.
-        x = torch.nn.functional.pad(x, (0, -columns % 4, 0, -rows % 4))
+        x = torch.nn.functional.pad(x, (0, -columns % ALIGNED, 0, -rows % ALIGNED))
     tall = rows > columns
     x = x.mT if tall else x
     for _ in range(STEPS):
@@ -33,3 +34,9 @@ def orthogonalised(matrices: Tensor) -> Tensor:
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     found: Tensor = x.mT if tall else x
     return found[:, :rows, :columns]
+
+
+def multiply_adds(rows: int, columns: int) -> int:
+    """Of the equations above for one matrix: per step r^2 s, r^3 and r^2 s, with the sides r <= s as padded."""
+    r, s = sorted((rows + -rows % ALIGNED, columns + -columns % ALIGNED))
+    return STEPS * (2 * r * r * s + r**3)

@@ -18,10 +18,11 @@ v = u.
 v is dense even where u is not: the training loop masks pruned weights after each step. u, and with it the sum of u v,
 is zero there.
 
-Cost: one gradient per step, and in the first three steps and every `statistics_every` one more with statistics, which
-is counted (on the model's plain path; for LeNet-5 with about twice the multiply-adds of a gradient on top). Every
-`inverse_every` steps the inverses, in float64. For LeNet-5 14 million multiply-adds per step, as 17 images' gradients,
-1.3 MB of state a lane, and 0.2 MB per image during statistics: batches of up to 20,000 images stay within 8 GiB.
+Cost: one gradient per step, and in the first three steps and every `statistics_every` one more, which is counted, with
+statistics (on the model's plain path). Every `inverse_every` steps the inverses, in float64. For LeNet-5 14 million
+multiply-adds per step for v, 2 million per image of statistics and 13 million for inverses: by the defaults, with 64
+images, 40 million per step, as 48 images' gradients. 1.3 MB of state a lane, and 0.2 MB per image during statistics:
+batches of up to 20,000 images stay within 8 GiB.
 """
 
 from __future__ import annotations
@@ -102,6 +103,14 @@ class KFAC(LaneOptimizer):
         """Take the layers' statistics from `problem`."""
         self._problem = problem
 
+    def update_multiply_adds(self) -> float:
+        """Mean of the steps so far, 0 before the first: products for A, G and v, and per inverse of size n n^3 / 2, of
+        which its Cholesky factor takes n^3 / 6 (Golub & Van Loan, Matrix Computations, 4th ed., section 4.2.5; the
+        rest: LAPACK Working Note 41, appendix C). The gradient behind A and G is counted by the problem.
+        """
+        first = self.state[self.param_groups[0]["params"][0]]
+        return float(first["work"] / first["steps"]) if "work" in first else 0.0
+
     def _check(self, group: dict[str, Any]) -> None:
         for option in ("momentum", "statistics_decay"):
             check_share(option, group[option])
@@ -137,6 +146,11 @@ class KFAC(LaneOptimizer):
             held = state["momentum_buffer"].mul_(group["momentum"]).add_(update * broadcast(scale, update))
             descend_(parameter, held, broadcast(group["lr"], parameter))
 
+    def _count(self, multiply_adds: float) -> None:
+        """Add to the work of one lane in matrices."""
+        first = self.state[self.param_groups[0]["params"][0]]
+        first["work"] = first.get("work", 0.0) + multiply_adds
+
     def _observe(self, steps: int, group: dict[str, Any]) -> None:
         """Add the current batch to the running means of the factors."""
         problem, uniform = self._problem, None
@@ -151,6 +165,7 @@ class KFAC(LaneOptimizer):
             if _bias(name) in problem.handles:
                 a = torch.cat([a, a.new_ones(*a.shape[:2], 1)], 2)
             new = {"a": a.mT @ a / images, "g": g.mT @ g * (images * images / g.shape[1])}
+            self._count(a.shape[1] * (a.shape[2] ** 2 + g.shape[2] ** 2))
             # Nested, since a factor may have the shape of the weights, of which the loop masks all state.
             factors = self.state[problem.handles[name]].setdefault("factors", {"count": 0})
             factors["count"] += 1
@@ -168,6 +183,7 @@ class KFAC(LaneOptimizer):
                 pi = (traces[0].clamp_min(tiny) / traces[1].clamp_min(tiny)).sqrt()
                 factors["a_inverse"] = _damped_inverse(factors["a"], pi * root)
                 factors["g_inverse"] = _damped_inverse(factors["g"], root / pi)
+                self._count((factors["a"].shape[1] ** 3 + factors["g"].shape[1] ** 3) / 2)
 
     def _preconditioned(self, u: dict[str, Tensor]) -> dict[str, Tensor]:
         v = dict(u)
@@ -179,6 +195,7 @@ class KFAC(LaneOptimizer):
             if _bias(name) in u:
                 joint = torch.cat([joint, u[_bias(name)][..., None]], 2)
             joint = factors["g_inverse"] @ joint @ factors["a_inverse"]
+            self._count(joint[0].numel() * sum(joint.shape[1:]))
             if _bias(name) in u:
                 joint, v[_bias(name)] = joint[..., :-1], joint[..., -1]
             v[name] = joint.reshape(update.shape)

@@ -20,7 +20,8 @@ O(M) is dense even where M is not, so that a step moves pruned weights: `keeps_z
 masks them after each step. The momentum of a pruned weight stays zero, since its gradient is.
 
 Cost: one gradient, one tensor of state per weight, and per matrix with sides r <= s 5 * (2 r^2 s + r^3) multiply-adds
-(LeNet-5's fc1: 45 million, as much as 490 images forward and backward through that layer).
+(LeNet-5's fc1: 45 million, as much as 490 images forward and backward through that layer; all linear layers: 57
+million, as 68 images' gradients).
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ from winnow.optimizers._contract import (
     check_not_negative,
     check_positive,
     check_share,
+    lane_shape,
     stacked,
     wrong,
 )
 from winnow.optimizers._momentum import descend_, direction
-from winnow.optimizers._newton_schulz import orthogonalised
+from winnow.optimizers._newton_schulz import multiply_adds, orthogonalised
 
 RANGES: dict[str, str | list[str]] = {
     "momentum": "[0, 1)",
@@ -93,6 +95,12 @@ class Muon(LaneOptimizer):
         for parameter in (parameter for group in self.param_groups for parameter in group["params"]):
             self.state[parameter]["hidden"] = problem.roles[problem.names[parameter]] == "hidden"
 
+    def update_multiply_adds(self) -> float:
+        """Of the Newton-Schulz steps."""
+        groups = self.param_groups
+        shapes = [lane_shape(p, g["lr"]) for g in groups for p in g["params"] if self._is_matrix(p, g)]
+        return float(sum(multiply_adds(shape[0], math.prod(shape[1:])) for shape in shapes))
+
     def _check(self, group: dict[str, Any]) -> None:
         check_share("momentum", group["momentum"])
         check_not_negative("weight_decay", group["weight_decay"])
@@ -110,7 +118,7 @@ class Muon(LaneOptimizer):
         group["auxiliary_scale"] = 1.0 if group["auxiliary_lr"] is None else group["auxiliary_lr"] / group["lr"]
 
     def _is_matrix(self, parameter: Tensor, group: dict[str, Any]) -> bool:
-        axes = parameter.dim() - stacked(parameter, group["lr"])
+        axes = len(lane_shape(parameter, group["lr"]))
         if group["matrices"] == "linear":
             return axes == 2
         return axes >= 2 and (group["matrices"] == "all" or bool(self.state[parameter].get("hidden", True)))
