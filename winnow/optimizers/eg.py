@@ -8,6 +8,9 @@ what becomes of parameters that *start* at zero is the zero policy:
     as_is   they stay zero
     split   b = b_plus + b_minus (see `_split`), EG on both parts with the gradient of b; needs fan_in and a generator
     gd      plain gradient descent at the rate bias_lr, scaled along with lr: bias_lr * lr(now) / lr(at construction)
+
+Cost: one gradient, one tensor of state per weight with momentum, else none (`split` biases have two more); one
+exponential per weight.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The signed rule is that of Cornford et al. (2024, bioRxiv 2024.10.25.620272), whose published code has no unsigned one.
 The direction d is that of `_momentum`, with u = g + wd * |sign(w)|: the decay, too, is without the sign, so that it
 shrinks weights of either sign by exp(-lr * wd). A negative weight moves up its gradient. An exact zero stays zero and
-no sign flips.
+no sign flips. Cost: that of `eg`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 (`freeze_gd_signs` in the published code of Cornford et al. 2024, bioRxiv 2024.10.25.620272.) An exact zero has no sign
 to keep and moves as in plain gradient descent: biases that start at zero train, and a masked weight, whose gradient and
 momentum are zero, stays zero. Departure from the published code: a step that lands on zero exactly also counts as a
-crossing, since the sign could flip in the step after it.
+crossing, since the sign could flip in the step after it. Cost: that of `gd`, and 5 more operations per weight.
 """
 
 from __future__ import annotations

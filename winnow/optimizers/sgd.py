@@ -1,7 +1,9 @@
 """Stochastic gradient descent with momentum and coupled weight decay, under torch's name: it is `gd`.
 
+    w <- w - lr * d,   d from a minibatch's gradient by `_momentum`   (Robbins & Monro 1951, Ann. Math. Stat. 22, 400)
+
 In this package `gd` already follows the formulas of torch.optim.SGD on whatever batch it is given; `sgd` is the same
-class for configs that use the field's name.
+class for configs that use the field's name. Sources of momentum and cost are those of `gd`.
 """
 
 from __future__ import annotations
