@@ -85,6 +85,8 @@ def bounds(check: Any) -> Iterator[str]:
                 yield f"> {value}"
             case annotated_types.Le(le=value):
                 yield f"<= {value}"
+            case annotated_types.Lt(lt=value):
+                yield f"< {value}"
 
 
 def shown(default: Any) -> str:

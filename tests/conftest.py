@@ -41,6 +41,8 @@ def tiny() -> dict[str, Any]:
         "batch_schedule": {"name": "constant"},
         "clip": 1.0,
         "precision": "fp32",
+        "inputs": "standardised",
+        "label_smoothing": 0.0,
         "seeds": [0, 1],
         "device": "cpu",
         "threads": 1,

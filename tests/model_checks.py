@@ -21,17 +21,18 @@ def batch(model, lanes=LANES, size=BATCH, dtype=torch.float64):
     return inputs, torch.randint(0, model.classes, (lanes, size), generator=generator)
 
 
-def by_autograd(model, parameters, inputs, labels):
+def by_autograd(model, parameters, inputs, labels, smoothing=0.0):
     leaves = {name: value.clone().requires_grad_() for name, value in parameters.items()}
     logits = model.logits(leaves, inputs)
-    losses = torch.stack([functional.cross_entropy(*pair) for pair in zip(logits, labels, strict=True)])
+    pairs = zip(logits, labels, strict=True)
+    losses = torch.stack([functional.cross_entropy(*pair, label_smoothing=smoothing) for pair in pairs])
     losses.sum().backward()
     return losses.detach(), {name: leaf.grad for name, leaf in leaves.items()}
 
 
-def by_hand(workspace, parameters, inputs, labels):
+def by_hand(workspace, parameters, inputs, labels, smoothing=0.0):
     gradients = {name: torch.full_like(value, torch.nan) for name, value in parameters.items()}
-    losses = workspace.loss(parameters, inputs, labels)
+    losses = workspace.loss(parameters, inputs, labels, smoothing)
     workspace.backward(gradients)
     return losses, gradients
 

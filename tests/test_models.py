@@ -52,11 +52,12 @@ def test_multiply_adds_are_those_of_the_plain_path(model):
     assert model.multiply_adds == {name: number / BATCH for name, number in rows.items()}
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_loss_and_gradients_equal_autograd(model, dtype):
+def test_loss_and_gradients_equal_autograd(model, dtype, smoothing):
     parameters, data = stacked(model, dtype=dtype), batch(model, dtype=dtype)
-    losses, gradients = by_hand(model.workspace(LANES, BATCH, CPU, dtype), parameters, *data)
-    expected_losses, expected = by_autograd(model, parameters, *data)
+    losses, gradients = by_hand(model.workspace(LANES, BATCH, CPU, dtype), parameters, *data, smoothing)
+    expected_losses, expected = by_autograd(model, parameters, *data, smoothing)
     assert losses.dtype == dtype
     assert_close(losses, expected_losses, TOLERANCE[dtype])
     for name in model.shapes:

@@ -12,6 +12,7 @@ from optimizer_checks import close, make, through_json, weights
 from torch import Tensor
 
 from winnow.errors import UserError
+from winnow.minibatch import Chunks
 from winnow.models._convolutions import Convolution
 from winnow.models._feed_forward import FeedForward
 from winnow.problem import Problem, lane_of, stacked
@@ -134,6 +135,35 @@ def one_lane(masked: bool = False) -> Problem:
     own = lane_of(problem, 0, problem.workspace)
     own.batch, own.masks = problem.batch, {name: mask[0] for name, mask in problem.masks.items()}
     return own
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_every_loss_and_true_gradient_has_smooth_labels(chunked: bool) -> None:
+    problem = small_problem(2)
+    inputs, labels = whole = problem.batch
+    problem.label_smoothing = 0.3
+    leaves = {name: value.detach().clone().requires_grad_() for name, value in problem.parameters.items()}
+    logits = problem.model.logits(leaves, inputs)
+    pairs = zip(logits, labels, strict=True)
+    losses = torch.stack([torch.nn.functional.cross_entropy(*pair, label_smoothing=0.3) for pair in pairs])
+    losses.sum().backward()
+    if chunked:
+        lanes = torch.arange(2)[:, None]
+        index = torch.arange(12).expand(2, -1)
+        problem.batch = Chunks(lambda some: (inputs[lanes, some], labels[lanes, some]), index, 5)
+    for own in (problem, *(lane_of(problem, lane, None) for lane in range(2))):
+        one = [problem.seeds.index(seed) for seed in own.seeds]
+        batch = problem.batch if own is problem else (inputs[one], labels[one])
+        torch.testing.assert_close(own.loss(own.parameters, batch), losses[one].detach())
+    torch.testing.assert_close(problem.closure(), losses.detach())
+    for name, leaf in leaves.items():
+        torch.testing.assert_close(problem.gradients[name], leaf.grad)
+    ((x, g),) = problem.layer_statistics(whole)["fc2.weight"]
+    torch.testing.assert_close(g.mT @ x, leaves["fc2.weight"].grad)
+    uniform = torch.zeros(labels.shape, dtype=torch.float64)  # the first class is drawn
+    ((_, drawn),) = problem.layer_statistics(whole, uniform)["fc2.weight"]
+    expected = (logits.softmax(2) - torch.eye(3, dtype=torch.float64)[0]) / 12
+    torch.testing.assert_close(drawn, expected.detach())
 
 
 def flat(tensors: dict[str, Tensor], lane: int = 0) -> Tensor:

@@ -17,6 +17,7 @@ from optimizer_checks import fitting
 from winnow import data as datasets
 from winnow import divergence, lottery, masks, plugins
 from winnow.duration import Duration
+from winnow.errors import UserError
 from winnow.setting import Setting
 from winnow.spec import TrainSpec
 from winnow.train import Trainer
@@ -46,8 +47,15 @@ def random_mask(job: TrainingJob, density: float, prunable: Sequence[str] = RECU
     return lottery.make_mask("random", context, density, "global")
 
 
-def test_one_lane_follows_a_plain_pytorch_loop(tiny: dict[str, Any], digits: Path) -> None:
-    job, data = make_job(tiny, digits, [3], last=7)
+@pytest.mark.parametrize(
+    ("inputs", "smoothing", "mean", "std"), [("standardised", 0.0, None, None), ("unit", 0.2, 0.0, 1.0)]
+)
+def test_one_lane_follows_a_plain_pytorch_loop(
+    tiny: dict[str, Any], digits: Path, inputs: str, smoothing: float, mean: float | None, std: float | None
+) -> None:
+    packed = datasets.load(digits)
+    mean, std = packed.mean if mean is None else mean, packed.std if std is None else std
+    job, data = make_job({**tiny, "inputs": inputs, "label_smoothing": smoothing}, digits, [3], last=7)
     outcome = Trainer(job, data).run()
 
     network = torch.nn.RNN(28, 8, 2, batch_first=True)
@@ -58,14 +66,15 @@ def test_one_lane_follows_a_plain_pytorch_loop(tiny: dict[str, Any], digits: Pat
     parameters = [*network.parameters(), *output.parameters()]
     sgd = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-6)
     schedule = torch.optim.lr_scheduler.StepLR(sgd, 1, 0.9)
-    images = (torch.from_numpy(np.array(data.train_images)).float() / 255 - data.mean) / data.std
+    images = (torch.from_numpy(np.array(data.train_images)).float() / 255 - mean) / std
     for iteration in range(7):
         epoch, position = divmod(iteration, 6)
         if iteration and position == 0:
             schedule.step()
         index = datasets.order(3, epoch, job.train)[position * 200 : (position + 1) * 200]
         logits = output(network(images[index].squeeze(1))[0][:, -1])
-        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.train_labels[index].astype(np.int64)))
+        labels = torch.from_numpy(data.train_labels[index].astype(np.int64))
+        loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         sgd.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -74,6 +83,18 @@ def test_one_lane_follows_a_plain_pytorch_loop(tiny: dict[str, Any], digits: Pat
         part, _, key = name.partition(".")
         expected = {"rnn": network, "output": output}[part].get_parameter(key).detach().numpy()
         np.testing.assert_allclose(value[0], expected, rtol=1e-4, atol=1e-6, err_msg=name)
+    # Evaluations are without smoothing.
+    tested = (torch.from_numpy(np.array(data.test_images)).float() / 255 - mean) / std
+    logits = output(network(tested.squeeze(1))[0][:, -1])
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.test_labels.astype(np.int64)))
+    assert outcome.rows[-1]["test_loss"] == pytest.approx(loss.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"inputs": "raw"}, {"label_smoothing": 1.0}, {"label_smoothing": -0.1}])
+def test_wrong_options_of_training(tiny: dict[str, Any], digits: Path, change: dict[str, Any]) -> None:
+    ((key, value),) = change.items()
+    with pytest.raises(UserError, match=f"{key}: {value!r} is not valid; valid"):
+        Setting.of(TrainSpec.read({**tiny, **change}), digits)
 
 
 def test_a_lane_has_the_same_bits_whatever_its_companions(tiny: dict[str, Any], digits: Path) -> None:

@@ -72,11 +72,11 @@ class Softmax:
         found: Tensor = inputs.flatten(2) @ parameters["weight"].mT + parameters["bias"][:, None]
         return found
 
-    def loss(self, parameters: Any, inputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, parameters: Any, inputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         with torch.enable_grad():
             self.leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
             logits = self.logits(self.leaves, inputs)
-            each = torch.nn.functional.cross_entropy(logits.mT, labels, reduction="none")
+            each = torch.nn.functional.cross_entropy(logits.mT, labels, reduction="none", label_smoothing=smoothing)
             losses = each.mean(1)
             self.total = losses.sum()
         self.correct = (logits.argmax(2) == labels).sum(1)

@@ -27,6 +27,8 @@ class Problem:
     gradients   {name: tensor [L, ...]} sharing memory with the handles' `.grad`
     masks       {name: float tensor of 0 and 1, of the handle's shape}; empty when nothing is pruned
     batch       the current one;  sampler: where it comes from, `epoch` and, of fixed batches, `index` [L] and `count`
+    label_smoothing  e of the loss (1 - e) * cross-entropy + e * mean over the classes of -log p (Szegedy et al. 2016,
+            arXiv 1512.00567, section 7)
     correct     right answers per lane [L] in the last gradient
     correction  changes the masked gradient in `.grad` before it is clipped, for optimisers that reduce its variance
     """
@@ -40,9 +42,11 @@ class Problem:
         workspace: Any,
         seeds: list[int],
         clip: float | None,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.model, self.workspace, self.seeds, self.clip = model, workspace, seeds, clip
         self.handles, self.parameters, self.gradients = dict(handles), parameters, gradients
+        self.label_smoothing = label_smoothing
         self.names = {handle: name for name, handle in self.handles.items()}
         self.masks: Tensors = {}
         self.roles: dict[str, str] = model.roles
@@ -90,7 +94,7 @@ class Problem:
             if isinstance(batch, Chunks):
                 loss = self._sum(parameters, out, batch)
             else:
-                loss = self.workspace.loss(parameters, *batch)
+                loss = self.workspace.loss(parameters, *batch, self.label_smoothing)
                 self.correct = self.workspace.correct
                 self.workspace.backward(out)
             if self.masks and masked:
@@ -104,7 +108,7 @@ class Problem:
         losses, correct = [], []
         for index, chunk in enumerate(batch):
             share = images(chunk) / images(batch)
-            losses.append(share * self.workspace.loss(parameters, *chunk))
+            losses.append(share * self.workspace.loss(parameters, *chunk, self.label_smoothing))
             correct.append(self.workspace.correct)
             self.workspace.backward(part)
             if index:
@@ -137,7 +141,9 @@ class Problem:
         with torch.no_grad():
             for inputs, labels in chunks(batch):
                 logits = self.outputs(parameters, (inputs, labels))
-                losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+                losses = torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=self.label_smoothing
+                )
                 parts.append(losses.view(labels.shape).mean(1) * (labels.shape[1] / images(batch)))
         self.sample_gradients += -(-images(batch) // 3)
         return torch.stack(parts).sum(0)
@@ -189,7 +195,7 @@ class Problem:
 
         The two factors that K-FAC (Martens & Grosse 2015, arXiv 1503.05671) multiplies; the loss is the mean over the
         batch (`chunk()`, unless another is given), per lane. With `uniform`, numbers in [0, 1) [L, B], the labels
-        are drawn by them from the predictions.
+        are drawn by them from the predictions, and not smoothed.
         """
         inputs, labels = self.chunk() if batch is None else batch
         names: list[str] = []
@@ -206,7 +212,10 @@ class Problem:
             logits = self.model.logits(leaves, inputs, tap)
             if uniform is not None:
                 labels = _drawn(logits.detach(), uniform)
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+            smoothing = self.label_smoothing if uniform is None else 0.0
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=smoothing
+            )
             gradients = torch.autograd.grad(loss / labels.shape[1], outputs)
         self.sample_gradients += labels.shape[1]
         found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in names}
@@ -250,13 +259,16 @@ def _drawn(logits: Tensor, uniform: Tensor) -> Tensor:
     return (sums <= uniform.to(sums)[..., None]).sum(-1).clamp_(max=logits.shape[-1] - 1)
 
 
-def stacked(model: Any, start: Tensors, seeds: list[int], clip: float | None, workspace: Any) -> Problem:
+def stacked(
+    model: Any, start: Tensors, seeds: list[int], clip: float | None, workspace: Any, label_smoothing: float = 0.0
+) -> Problem:
     """The problem of all lanes at once: each handle is a parameter [L, ...] that starts at a copy of `start`."""
     handles = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in start.items()}
     gradients = {name: torch.zeros_like(handle) for name, handle in handles.items()}
     for name, handle in handles.items():
         handle.grad = gradients[name]
-    return Problem(model, handles, {n: h.data for n, h in handles.items()}, gradients, workspace, seeds, clip)
+    parameters = {name: handle.data for name, handle in handles.items()}
+    return Problem(model, handles, parameters, gradients, workspace, seeds, clip, label_smoothing)
 
 
 def lane_of(problem: Problem, lane: int, workspace: Any) -> Problem:
@@ -267,6 +279,9 @@ def lane_of(problem: Problem, lane: int, workspace: Any) -> Problem:
     one = slice(lane, lane + 1)
     parameters = {name: tensor[one] for name, tensor in problem.parameters.items()}
     gradients = {name: tensor[one] for name, tensor in problem.gradients.items()}
-    part = Problem(problem.model, handles, parameters, gradients, workspace, [problem.seeds[lane]], problem.clip)
+    part = Problem(
+        problem.model, handles, parameters, gradients, workspace, [problem.seeds[lane]], problem.clip,
+        problem.label_smoothing,
+    )  # fmt: skip
     part.clipped = problem.clipped[one]
     return part

@@ -106,7 +106,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "iteration": "iterations trained since initialisation",
         "lr": "learning rate of the last step",
         "density": "kept share of the prunable weights that was trained",
-        "train_loss": "mean loss over the minibatches since the row before",
+        "train_loss": "mean loss over the minibatches since the row before (labels smoothed as in training)",
         "train_accuracy": "accuracy over the same minibatches",
         "validation_loss": "mean loss over the validation images; empty when training on all images",
         "validation_accuracy": "accuracy on the validation images",

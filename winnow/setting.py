@@ -46,6 +46,12 @@ class Setting:
             train, validation = datasets.holdout(count, spec.validation)
         else:
             raise UserError(f"train_on: {spec.train_on!r} is not valid; valid are 'holdout' and 'all'.")
+        if spec.inputs == "unit":
+            data = dataclasses.replace(data, mean=0.0, std=1.0)
+        elif spec.inputs != "standardised":
+            raise UserError(f"inputs: {spec.inputs!r} is not valid; valid are 'standardised' and 'unit'.")
+        if not 0 <= spec.label_smoothing < 1:
+            raise UserError(f"label_smoothing: {spec.label_smoothing!r} is not valid; valid is a number >= 0 and < 1.")
         if spec.batch_size > len(train):
             raise UserError(
                 f"batch_size: {spec.batch_size} is more than the {len(train)} images to train on; valid is 1 to "
@@ -105,7 +111,8 @@ class Setting:
             timeline=self.timeline, evaluate_every=Duration.parse(spec.evaluate_every),
             test_every=Duration.parse(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
-            dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
+            label_smoothing=spec.label_smoothing, dtype=engine.dtype(spec.precision),
+            device=engine.device(spec.device), dead=dead,
         )  # fmt: skip
 
 

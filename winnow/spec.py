@@ -30,7 +30,8 @@ class TrainSpec:
 
     `length`, `rewind`, `evaluate_every` and `test_every` are durations ("20ep", "4000it"), the last None for "at every
     evaluation"; `lr` is a decimal string or "best"; `train_on` is "holdout" (the last `validation` images of a seeded
-    shuffle are kept out) or "all".
+    shuffle are kept out) or "all"; `inputs` is "standardised" (by the data set's mean and deviation) or "unit" (pixel
+    values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss.
     """
 
     dataset: str
@@ -48,6 +49,8 @@ class TrainSpec:
     batch_schedule: Options
     clip: float | None
     precision: str
+    inputs: str
+    label_smoothing: float
     seeds: list[int]
     device: str
     threads: int

@@ -26,6 +26,7 @@ from winnow.fields import (
     Rates,
     Schedule,
     Seeds,
+    Smoothing,
     Strict,
     Tables,
     TrainOn,
@@ -48,6 +49,8 @@ class Training(Strict):
     batch_schedule: BatchSchedule = {"name": "constant"}
     clip: Clip | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
+    inputs: Literal["standardised", "unit"] = "standardised"
+    label_smoothing: Smoothing = 0.0
     schedule: Schedule
 
 

@@ -46,7 +46,7 @@ class Trainer:
         """Put `weights` and the current mask in place, with fresh optimiser state."""
         job = self.job
         start = {name: torch.from_numpy(value).to(job.device) for name, value in weights.items()}
-        self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace)
+        self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace, job.label_smoothing)
         self.problem.sampler = self.batches
         self.parts = lane_optimizers.make(job, self.problem, None if job.sparsify else self.mask)
         self.batches.fixed = "fixed_batches" in self.parts[0].optimizer.needs

@@ -76,6 +76,7 @@ class TrainingJob:
     sparsify: Sparsify | None = None  # not beside prunings or a mask
     order: int = 0
     test_every: Duration = EVERY_STEP
+    label_smoothing: float = 0.0
 
     @property
     def chunk(self) -> int:

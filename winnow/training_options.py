@@ -77,6 +77,11 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
     )
     hand.add_argument("--seeds", type=seeds, default="0", help="random seeds, comma-separated, trained together")
     hand.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of matrix products")
+    hand.add_argument("--inputs", default="standardised", choices=("standardised", "unit"), help="scale of the pixels")
+    hand.add_argument(
+        "--label-smoothing", type=number("--label-smoothing", lambda share: 0 <= share < 1, "a number >= 0 and < 1"),
+        default=0.0, help="share of the other classes in the training loss",
+    )  # fmt: skip
     hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator")
     hand.add_argument("--threads", type=whole("--threads", 1), default=2, metavar="N", help="CPU threads")
     return made
@@ -173,8 +178,8 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "length": f"{args.epochs}ep", "rewind": args.rewind, "evaluate_every": "1ep", "test_every": None,
         "batch_size": args.batch_size,
         "batch_schedule": _checked("--batch-schedule", "batch_schedules", args.batch_schedule),
-        "clip": args.clip, "precision": args.precision, "seeds": args.seeds, "device": args.device,
-        "threads": args.threads,
+        "clip": args.clip, "precision": args.precision, "inputs": args.inputs,
+        "label_smoothing": args.label_smoothing, "seeds": args.seeds, "device": args.device, "threads": args.threads,
     }  # fmt: skip
 
 

@@ -57,12 +57,13 @@ class Workspace:
         self._room = torch.empty(room, device=device, dtype=dtype)
         self._minus_one = torch.full((1, 1, 1), -1.0, device=device, dtype=torch.promote_types(dtype, torch.float32))
         self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
-        self._pending: tuple[Tensors, Tensor, Tensor, Tensor] | None = None
+        self._pending: tuple[Tensors, Tensor, Tensor, Tensor, float] | None = None
 
     @torch.no_grad()
-    def loss(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, parameters: Tensors, inputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Mean cross-entropy per lane [L] of inputs [L, B, C, rows, columns] (float32, normalised), labels [L, B].
 
+        smoothing: share of the mean over the classes of -log p in place of the label's (`Problem.label_smoothing`).
         Keeps what `backward` needs (parameters and inputs by reference); a second call before it raises RuntimeError.
         """
         if not self.training:
@@ -72,18 +73,24 @@ class Workspace:
         self._check(labels, self.lanes)
         x = self._below(parameters, inputs)
         log_p = torch.log_softmax(self._dense.forward(parameters, x), 2)
-        self._pending = (parameters, x, log_p, labels)
+        self._pending = (parameters, x, log_p, labels, smoothing)
         self.correct = (log_p.argmax(2) == labels).sum(1)
-        return nll(log_p.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape).mean(1)
+        loss = nll(log_p.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape).mean(1)
+        return loss.lerp_(log_p.mean((1, 2)).neg_(), smoothing) if smoothing else loss
 
     @torch.no_grad()
     def backward(self, gradients: Tensors) -> None:
         """Fill `gradients` (names, shapes and type of the parameters) with those of the last losses' sum over lanes."""
         if self._pending is None:
             raise RuntimeError("backward() needs a loss() before it, and only one")
-        (parameters, x, error, labels), self._pending = self._pending, None
-        minus_one = self._minus_one.expand(*labels.shape, 1)
-        error.exp_().scatter_add_(2, labels[..., None], minus_one).div_(labels.shape[1])  # (softmax - one-hot) / B
+        (parameters, x, error, labels, smoothing), self._pending = self._pending, None
+        minus_one = self._minus_one
+        error.exp_()
+        if smoothing:
+            minus_one = minus_one * (1 - smoothing)
+            error.sub_(smoothing / error.shape[2])
+        error.scatter_add_(2, labels[..., None], minus_one.expand(*labels.shape, 1))
+        error.div_(labels.shape[1])  # (softmax - one-hot) / B
         d = self._dense.backward(parameters, x, error, gradients, below=self._convolutions is not None)
         if self._convolutions is not None and d is not None:
             self._convolutions.backward(parameters, d, gradients)

@@ -50,12 +50,13 @@ class Workspace:
         self._delta = torch.empty(together * rows * hidden if training else 0, device=device, dtype=dtype)
         self._classes = torch.arange(classes, device=device)
         self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
-        self._pending: tuple[Mapping[str, Tensor], Tensor, Tensor] | None = None
+        self._pending: tuple[Mapping[str, Tensor], Tensor, Tensor, float] | None = None
 
     @torch.no_grad()
-    def loss(self, parameters: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, parameters: Mapping[str, Tensor], inputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
         """Mean cross-entropy per lane [L] of inputs [L, B, C, rows, columns] (float32, normalised), labels [L, B].
 
+        smoothing: share of the mean over the classes of -log p in place of the label's (`Problem.label_smoothing`).
         Keeps what `backward` needs (the parameters by reference); a second call before it raises RuntimeError.
         """
         if not self.training:
@@ -70,23 +71,26 @@ class Workspace:
         for lane in self._groups():
             self._kernel.forward(_at(parameters, lane), x[lane], [state[lane] for state in states])
         log_p = self._log_probabilities(parameters, states[-1][:, -1])
-        self._pending = (parameters, log_p, labels)
+        self._pending = (parameters, log_p, labels, smoothing)
         self.correct = (log_p.argmax(2) == labels).sum(1)
-        return -log_p.gather(2, labels[..., None]).mean((1, 2))
+        loss = -log_p.gather(2, labels[..., None]).mean((1, 2))
+        return loss.lerp_(log_p.mean((1, 2)).neg_(), smoothing) if smoothing else loss
 
     @torch.no_grad()
     def backward(self, gradients: Mapping[str, Tensor]) -> None:
         """Fill `gradients` (names, shapes and type of the parameters) with those of the last losses' sum over lanes."""
         if self._pending is None:
             raise RuntimeError("backward() needs a loss() before it, and only one")
-        (parameters, error, labels), self._pending = self._pending, None
+        (parameters, error, labels, smoothing), self._pending = self._pending, None
         count = labels.shape[1]
         x = self._place(self._inputs, self.lanes, count, self.width)
         states = [self._place(state, self.lanes, count, self.hidden) for state in self._states]
         delta = self._place(self._delta, 1 if self.one_by_one else self.lanes, count, self.hidden)
         top = states[-1][:, -1].to(self.exact)  # (L, B, H)
-        is_label = labels[..., None] == self._classes
-        error.exp_().sub_(is_label.to(self.exact)).div_(count)  # (softmax - one-hot) / B, (L, B, classes)
+        target = (labels[..., None] == self._classes).to(self.exact)
+        if smoothing:
+            target.mul_(1 - smoothing).add_(smoothing / error.shape[2])
+        error.exp_().sub_(target).div_(count)  # (softmax - one-hot) / B, (L, B, classes)
         torch.bmm(error.mT, top, out=gradients["output.weight"])
         torch.sum(error, 1, out=gradients["output.bias"])
         d_top = torch.bmm(error, parameters["output.weight"])
