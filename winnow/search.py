@@ -16,12 +16,13 @@ import contextlib
 import fcntl
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -32,6 +33,11 @@ from winnow.seeds import stream
 
 STUDY = "sweep"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def tpe(seed: int) -> BaseSampler:
+    """Optuna's sampler for many trials by many workers at once (Bergstra et al. 2011), which knows of running ones."""
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 class FileLock:
@@ -81,8 +87,8 @@ class JournalLock(FileLock):
 class Search:
     """The record of one sweep in `folder`, made where it is missing.
 
-    stop_hopeless: whether the pruner is asked; first: what the first trial takes, as far as it says; startup: how many
-    trials are drawn at random, that one among them.
+    stop_hopeless: whether the pruner is asked; first: what the first trial takes, as far as it says; sampler: makes the
+    one that proposes, of a seed.
     """
 
     def __init__(
@@ -91,12 +97,12 @@ class Search:
         space: Space,
         stop_hopeless: bool = False,
         first: Mapping[str, Any] | None = None,
-        startup: int = 10,
+        sampler: Callable[[int], BaseSampler] = tpe,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
-        self.first, self.startup = first, startup
+        self.first, self.sampler = first, sampler
         self.distributions = {option: _distribution(values) for option, values in space.items()}
         self.lock = FileLock(folder / "lock")
         self.mine: dict[int, FileLock] = {}
@@ -180,9 +186,7 @@ class Search:
         # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
         proposals = len(self.study.get_trials(deepcopy=False))
         random = stream(0, "drawing", proposals)
-        self.study.sampler = optuna.samplers.TPESampler(
-            seed=int(random.integers(2**31)), multivariate=True, constant_liar=True, n_startup_trials=self.startup
-        )
+        self.study.sampler = self.sampler(int(random.integers(2**31)))
         if self.first and not proposals:
             self.study.enqueue_trial(dict(self.first))
         trial = self.study.ask(self.distributions)

@@ -42,7 +42,7 @@ class Training(Strict):
     """One training run, except for what the arm says."""
 
     length: Length
-    rewind: Moment
+    rewind: Moment = "0it"
     evaluate_every: Length = "1ep"
     test_every: Length | None = None
     batch_size: Positive = 256

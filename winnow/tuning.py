@@ -1,19 +1,23 @@
 """The tuning of an optimiser in a scenario: trials of short trainings, then the best of them in full.
 
 Everything is trained with one seed on the images that are not held out, and judged by the loss on those that are, at
-the last evaluation. The first trial is the setting that config names; then Optuna proposes (TPE), from the second on at
-random until STARTUP trials are known. Numbers are rounded to three digits before they are used. What is finished
-survives a kill: the trials in the journal of a `Search`, the finalists in files beside it.
+the last evaluation. The first trial is the setting that config names, the next STARTUP - 1 are drawn at random, then
+Optuna proposes by a Gaussian process: with ten trials it comes nearer to the best rate than TPE. Numbers are rounded to
+three digits before they are used. What is finished survives a kill: the trials in the journal of a `Search`, the
+finalists in files beside it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from winnow import engine, io, provenance, runs, tuning_space
@@ -23,8 +27,13 @@ from winnow.search import Search
 from winnow.spec import ScenarioSpec, TuningSpec
 from winnow.train import Trainer
 
-STARTUP = 5
-WORST = -1000.0  # the value of a trial that diverged: below every other, so that the search learns to stay away
+STARTUP = 4
+WORST = -4.0  # the value, -log(loss), of a trial that diverged: below every other, so that the search stays away
+
+
+def gaussian_process(seed: int) -> BaseSampler:
+    """Optuna's sampler for few trials."""
+    return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP, deterministic_objective=False)
 
 
 def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -36,7 +45,7 @@ def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list
     engine.set_threads(spec.scenario.training.threads)
     engine.use_matmul_path(engine.matmul_path(store))
     record = folder(spec, data, tunings)
-    search = Search(record, spec.space, first=spec.start, startup=STARTUP)
+    search = Search(record, spec.space, first=spec.start, sampler=gaussian_process)
     while (trial := search.next(spec.trials)) is not None:
         settings = tuning_space.rounded(trial.params)
         result = train(spec.scenario, settings, spec.length, data)
@@ -96,7 +105,8 @@ def resolve(spec: ScenarioSpec, best: Path | None) -> ScenarioSpec:
 
 
 def _value(result: dict[str, Any]) -> float:
-    return WORST if result["validation_loss"] is None else -result["validation_loss"]
+    loss = result["validation_loss"]
+    return WORST if loss is None else max(-math.log(loss), WORST)
 
 
 def _finalist(spec: TuningSpec, trial: FrozenTrial, record: Path, data: Path) -> dict[str, Any]:
