@@ -43,6 +43,7 @@ def tiny() -> dict[str, Any]:
         "precision": "fp32",
         "inputs": "standardised",
         "label_smoothing": 0.0,
+        "augmentation": {"name": "none"},
         "seeds": [0, 1],
         "device": "cpu",
         "threads": 1,

@@ -336,7 +336,7 @@ NEEDED: dict[str, dict[str, Any]] = {"step": {"every": "1ep", "gamma": 0.9}, "on
 
 def _make(kind: str, name: str, option: dict[str, Any]) -> None:
     """The plug-in itself, as a program calls it."""
-    if kind == "models":
+    if kind in ("models", "augmentations"):
         plugins.load_class(kind, name)(**option)
     elif kind == "batch_schedules":
         plugins.load(kind, name).sizes(images=1000, batch_size=1, **option)
@@ -377,7 +377,7 @@ def _samples(valid: Any, whole: bool) -> tuple[list[Any], list[Any]]:
 
 STATED = [
     (kind, name, option)
-    for kind in ("models", "optimizers", "schedules", "batch_schedules")
+    for kind in ("models", "optimizers", "schedules", "batch_schedules", "augmentations")
     for name in plugins.names(kind)
     for option in plugins.constant(kind, name, "RANGES", {})
 ]
@@ -526,7 +526,7 @@ def test_options_take_one_form() -> None:
     assert options.check("optimizers", {"name": "gd", "weight_decay": "1e-6"})["weight_decay"] == 1e-6
 
 
-@pytest.mark.parametrize("kind", ["models", "optimizers", "schedules", "batch_schedules"])
+@pytest.mark.parametrize("kind", ["models", "optimizers", "schedules", "batch_schedules", "augmentations"])
 def test_options_read_from_source_are_the_real_ones(kind: str) -> None:
     import inspect
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text()
 EXAMPLES = dict(re.findall(r"```python\n# (winnow/\S+\.py)\n(.*?)```", TEXT, re.DOTALL))
 SUITES = {
+    "augmentations": "test_augmentations.py",
     "batch_schedules": "test_batch_schedules.py",
     "criteria": "test_criteria.py",
     "datasets": "test_data.py",

@@ -37,6 +37,7 @@ PLUGINS = {
         "class EG:\n    def __init__(self, params, lr, momentum: float = 0.0):\n        self.value = _shared.VALUE\n"
     ),
     "schedules/constant.py": "def factor(iteration, *, total, per_epoch):\n    return 1.0\n",
+    "augmentations/none.py": "class Unchanged:\n    pass\n",
     "batch_schedules/constant.py": "def sizes(*, images, batch_size):\n    return {0: batch_size}\n",
     "criteria/magnitude.py": "NEEDS = ('weights',)\n",
     "criteria/random.py": "NEEDS = ()\n",

@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from winnow.data import Data, fixed_order, normalise, order
+from winnow import plugins
+from winnow.data import Data, augmentation_stream, fixed_order, normalise, order
 from winnow.minibatch import Batch, Chunks
 from winnow.training_job import TrainingJob
 
 AHEAD = 2**18  # pixels gathered at once, if a batch has less: a call costs as much as some 30,000, a cache holds these
 
 
+@dataclass(frozen=True)
+class _Epoch:
+    """What was drawn for an epoch: its images in order [L, N], the fixed minibatches that these are [L, m], and the
+    changes of all images of the data set [L, images, k], or None."""
+
+    number: int
+    images: Tensor
+    fixed: Tensor
+    changes: Tensor | None
+
+    def changes_of(self, index: Tensor) -> Tensor | None:
+        """Those of the images `index` [L, n]."""
+        if self.changes is None:
+            return None
+        return self.changes[torch.arange(len(index), device=index.device)[:, None], index]
+
+
 class Batches:
     """`at(iteration)`: each lane sees the training images in an order of its own, drawn anew for every epoch.
 
-    fixed: the minibatches stay those of the first epoch, and their order alone is drawn anew; a short one comes last.
+    fixed: the minibatches stay those of the first epoch, with its changes by augmentation, and their order alone is
+    drawn anew; a short one comes last.
     """
 
     fixed = False
 
     def __init__(self, job: TrainingJob, data: Data, images: Tensor, labels: Tensor) -> None:
         self.job = job
-        self.now, self.chunk = (_Gatherer(data, images, labels) for _ in range(2))
-        self.pixels = images[0].numel()
-        self.drawn: tuple[int, Tensor, Tensor] | None = None  # an epoch, its images [L, N], its fixed batches [L, m]
+        options = {key: value for key, value in job.augmentation.items() if key != "name"}
+        self.augmentation = plugins.load_class("augmentations", job.augmentation["name"])(**options)
+        self.now, self.chunk = (_Gatherer(data, images, labels, self.augmentation) for _ in range(2))
+        self.pixels, self.images = images[0].numel(), len(images)
+        self.drawn: _Epoch | None = None
         self.gathered: list[Batch | Chunks] = []
         self.first = 0  # iteration of the first of them
         self.iteration = 0  # that was asked for last
@@ -48,7 +71,7 @@ class Batches:
     def index(self) -> Tensor:
         """Which of the fixed minibatches the last one is in each lane, [L]."""
         assert self.drawn is not None
-        return self.drawn[2][:, self.job.timeline.at(self.iteration).position]
+        return self.drawn.fixed[:, self.job.timeline.at(self.iteration).position]
 
     @property
     def count(self) -> int:
@@ -56,26 +79,47 @@ class Batches:
         return self.job.timeline.per_epoch(0)
 
     def everything(self) -> Chunks:
-        """All training images, in the same order for every lane."""
+        """All training images, in the same order for every lane, changed as they are in the epoch of the last batch."""
         index = torch.from_numpy(np.ascontiguousarray(self.job.train)).to(self.job.device)
-        return Chunks(self.chunk, index.expand(len(self.job.seeds), -1), self.job.chunk)
+        index = index.expand(len(self.job.seeds), -1)
+        return Chunks(self.chunk, index, self.job.chunk, self._drawn(self.epoch).changes_of(index))
 
     def _gather(self, iteration: int) -> list[Batch | Chunks]:
         """The batch of this iteration and, as far as they are full and there is room, those of its epoch after it."""
         step, lanes = self.job.timeline.at(iteration), len(self.job.seeds)
-        if self.drawn is None or self.drawn[0] != step.epoch:
-            images, fixed = (torch.from_numpy(np.stack(lanes)) for lanes in zip(*self._draw(step.epoch), strict=True))
-            self.drawn = (step.epoch, images.to(self.job.device), fixed.to(self.job.device))
+        drawn = self._drawn(step.epoch)
         ahead = max(1, AHEAD // (lanes * step.size * self.pixels))
-        index = self.drawn[1][:, step.position * step.size : (step.position + ahead) * step.size]
+        index = drawn.images[:, step.position * step.size : (step.position + ahead) * step.size]
         batch = min(step.size, index.shape[1])
         if batch > self.job.chunk:
-            return [Chunks(self.chunk, index, self.job.chunk)]
+            return [Chunks(self.chunk, index, self.job.chunk, drawn.changes_of(index))]
         batches = index.shape[1] // batch
-        inputs, labels = self.now(index[:, : batches * batch].view(lanes, batches, batch).transpose(0, 1))
+        index = index[:, : batches * batch]
+        parts = [
+            values.view(lanes, batches, batch, *values.shape[2:]).transpose(0, 1)
+            for values in (index, drawn.changes_of(index))
+            if values is not None
+        ]
+        inputs, labels = self.now(*parts)
         return list(zip(inputs.unbind(), labels.unbind(), strict=True))
 
-    def _draw(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _drawn(self, epoch: int) -> _Epoch:
+        if self.drawn is None or self.drawn.number != epoch:
+            device = self.job.device
+            images, fixed = (torch.from_numpy(np.stack(lanes)) for lanes in zip(*self._orders(epoch), strict=True))
+            changes = self._changes(0 if self.fixed else epoch)
+            self.drawn = _Epoch(epoch, images.to(device), fixed.to(device), changes)
+        return self.drawn
+
+    def _changes(self, epoch: int) -> Tensor | None:
+        """What the augmentation drew for each image of the data set, [L, images, k], whichever of them are used."""
+        drawn: list[Any] = [
+            self.augmentation.draw(augmentation_stream(seed, epoch, self.job.order), self.images)
+            for seed in self.job.seeds
+        ]
+        return None if drawn[0] is None else torch.from_numpy(np.stack(drawn)).to(self.job.device)
+
+    def _orders(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Of each lane, the training images in the order of an epoch [N], and which fixed minibatches these are [m]."""
         job = self.job
         for seed in job.seeds:
@@ -87,18 +131,20 @@ class Batches:
 
 
 class _Gatherer:
-    """Images of given indices, normalised; the next call overwrites them."""
+    """Images of given indices, changed and normalised; the next call overwrites them."""
 
-    def __init__(self, data: Data, images: Tensor, labels: Tensor) -> None:
-        self.data, self.images, self.labels = data, images, labels
+    def __init__(self, data: Data, images: Tensor, labels: Tensor, augmentation: Any) -> None:
+        self.data, self.images, self.labels, self.augmentation = data, images, labels, augmentation
         self.bytes, self.inputs = images[:0], torch.empty(0)
 
-    def __call__(self, index: Tensor) -> Batch:
-        """(inputs [..., C, H, W], labels [...]) of indices [...]."""
+    def __call__(self, index: Tensor, changes: Tensor | None = None) -> Batch:
+        """(inputs [..., C, H, W], labels [...]) of indices [...], with `changes` [..., k] as the augmentation drew."""
         flat = index.flatten()
         if len(flat) > len(self.bytes):
             self.bytes = torch.empty((len(flat), *self.images.shape[1:]), dtype=torch.uint8, device=self.images.device)
             self.inputs = torch.empty(self.bytes.shape, dtype=torch.float32, device=self.images.device)
         images = torch.index_select(self.images, 0, flat, out=self.bytes[: len(flat)])
+        if changes is not None:
+            images = self.augmentation.apply(images, changes.flatten(0, -2))
         inputs = normalise(images, self.data.mean, self.data.std, out=self.inputs[: len(flat)])
         return inputs.view(*index.shape, *inputs.shape[1:]), self.labels.index_select(0, flat).view(index.shape)

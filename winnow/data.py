@@ -114,6 +114,11 @@ def fixed_order(seed: int, epoch: int, indices: np.ndarray, batch: int, copy: in
     return np.concatenate([whole[drawn].ravel(), rest]), np.append(drawn, [full] if len(rest) else []).astype(int)
 
 
+def augmentation_stream(seed: int, epoch: int, copy: int = 0) -> np.random.Generator:
+    """The generator of what changes the images that the lane of `seed` sees in `epoch`; `copy` > 0: another one."""
+    return stream(seed, "augmentation", copy * EPOCHS + epoch)
+
+
 def to_device(data: Data, device: str | torch.device) -> dict[str, torch.Tensor]:
     """The four arrays as tensors on `device`: images uint8 [N, *shape], labels int64 [N]."""
     import torch

@@ -94,6 +94,7 @@ def training_plugins(spec: dict[str, Any], *schedules: dict[str, Any] | None) ->
         ("optimizers", spec["optimizer"]["name"]),
         *(("schedules", name) for name in dict.fromkeys(named)),
         ("batch_schedules", spec["batch_schedule"]["name"]),
+        ("augmentations", spec["augmentation"]["name"]),
     )
 
 

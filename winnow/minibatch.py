@@ -17,14 +17,17 @@ class Chunks:
     """A batch too large to be gathered at once: one pass over its parts, of up to `size` images a lane, in order.
 
     gather  makes a Batch of indices [L, B], and may write it over the one before;  index  of all its images, [L, N]
+    changes  what an augmentation drew for each of them, [L, N, k], a second argument of `gather`; or None
     """
 
-    gather: Callable[[Tensor], Batch]
+    gather: Callable[..., Batch]
     index: Tensor
     size: int
+    changes: Tensor | None = None
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self.gather, torch.split(self.index, self.size, 1))
+        parts = [torch.split(values, self.size, 1) for values in (self.index, self.changes) if values is not None]
+        return map(self.gather, *parts)
 
 
 def images(batch: Batch | Chunks) -> int:
@@ -35,7 +38,7 @@ def images(batch: Batch | Chunks) -> int:
 def of_lanes(batch: Batch | Chunks, lanes: slice) -> Batch | Chunks:
     """The part of some lanes."""
     if isinstance(batch, Chunks):
-        return replace(batch, index=batch.index[lanes])
+        return replace(batch, index=batch.index[lanes], changes=None if batch.changes is None else batch.changes[lanes])
     return batch[0][lanes], batch[1][lanes]
 
 

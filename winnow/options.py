@@ -31,6 +31,7 @@ _PASSED = {
     "optimizers": ("self", "params", "lr"),
     "schedules": ("iteration", "total", "per_epoch"),
     "batch_schedules": ("images", "batch_size"),
+    "augmentations": ("self",),
     "sparsifiers": ("self", "weights"),
 }
 _FUNCTIONS = {"schedules": "factor", "batch_schedules": "sizes"}

@@ -15,8 +15,8 @@ from winnow.errors import UserError
 
 ROOT = Path(__file__).parent
 KINDS = (
-    "datasets", "models", "optimizers", "schedules", "batch_schedules", "criteria", "sparsifiers",
-    "measures", "figures", "tables",
+    "datasets", "models", "optimizers", "schedules", "batch_schedules", "augmentations", "criteria",
+    "sparsifiers", "measures", "figures", "tables",
 )  # fmt: skip
 
 

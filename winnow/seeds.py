@@ -25,6 +25,7 @@ PURPOSES = (
     "saliency",
     "labels",
     "growth",
+    "augmentation",
 )
 
 

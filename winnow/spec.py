@@ -51,6 +51,7 @@ class TrainSpec:
     precision: str
     inputs: str
     label_smoothing: float
+    augmentation: Options
     seeds: list[int]
     device: str
     threads: int

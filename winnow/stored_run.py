@@ -40,7 +40,7 @@ def run(
     plug_ins = [
         *plug_ins, ("datasets", training.dataset), ("models", training.model["name"]),
         ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
-        ("batch_schedules", training.batch_schedule["name"]),
+        ("batch_schedules", training.batch_schedule["name"]), ("augmentations", training.augmentation["name"]),
     ]  # fmt: skip
     spec_and_columns = {**spec, "columns": list(SCHEMAS["metrics"])}
     dataset = io.read_json(place.data / "dataset.json")

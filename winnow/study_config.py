@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from winnow import config_errors, options, study_checks
 from winnow.fields import (
     BEST,
+    Augmentation,
     BatchSchedule,
     Clip,
     Dataset,
@@ -51,6 +52,7 @@ class Training(Strict):
     precision: Literal["fp32", "bf16"] = "fp32"
     inputs: Literal["standardised", "unit"] = "standardised"
     label_smoothing: Smoothing = 0.0
+    augmentation: Augmentation = {"name": "none"}
     schedule: Schedule
 
 

@@ -77,6 +77,7 @@ class TrainingJob:
     order: int = 0
     test_every: Duration = EVERY_STEP
     label_smoothing: float = 0.0
+    augmentation: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
 
     @property
     def chunk(self) -> int:

@@ -82,6 +82,10 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
         "--label-smoothing", type=number("--label-smoothing", lambda share: 0 <= share < 1, "a number >= 0 and < 1"),
         default=0.0, help="share of the other classes in the training loss",
     )  # fmt: skip
+    hand.add_argument(
+        "--augmentation", type=mapping("--augmentation"), default={"name": "none"}, metavar="JSON",
+        help="how training images are changed",
+    )  # fmt: skip
     hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator")
     hand.add_argument("--threads", type=whole("--threads", 1), default=2, metavar="N", help="CPU threads")
     return made
@@ -179,7 +183,9 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "batch_size": args.batch_size,
         "batch_schedule": _checked("--batch-schedule", "batch_schedules", args.batch_schedule),
         "clip": args.clip, "precision": args.precision, "inputs": args.inputs,
-        "label_smoothing": args.label_smoothing, "seeds": args.seeds, "device": args.device, "threads": args.threads,
+        "label_smoothing": args.label_smoothing,
+        "augmentation": _checked("--augmentation", "augmentations", args.augmentation), "seeds": args.seeds,
+        "device": args.device, "threads": args.threads,
     }  # fmt: skip
 
 
