@@ -60,6 +60,7 @@ def test_rows_are_those_of_the_metrics_table(held: data.Data) -> None:
     assert ticks == list(range(1, 2 * made.per_epoch + 1))
     assert rows[0]["test_accuracy"] is None
     assert rows[0]["diverged_step"] is None
+    assert [row["sample_gradients"] for row in rows] == [len(made.train), 2 * len(made.train)]
 
 
 def test_same_seed_same_bits_other_seed_others(held: data.Data) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from winnow import tuning_space
 from winnow.benchmark_config import BenchmarkStudy
 from winnow.fields import BEST
-from winnow.jobs import FINAL_FILES, TUNING_FILES, Plugins, seeds_name, training_plugins
+from winnow.jobs import FINAL_FILES, TUNING_FILES, Plugins, seeds_name
 from winnow.run_folder import RunFolder
+from winnow.spec import training_plugins
 from winnow.study_outputs import StudyOutputs
 
 if TYPE_CHECKING:

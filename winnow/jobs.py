@@ -85,19 +85,6 @@ class Job:
         return " ".join([self.rule, *self.wildcards.values()])
 
 
-def training_plugins(spec: dict[str, Any], *schedules: dict[str, Any] | None) -> Plugins:
-    """The plug-ins that a training job with this TrainSpec, and these schedules on the way, loads."""
-    named = [schedule["name"] for schedule in (spec["schedule"], *schedules) if schedule]
-    return (
-        ("datasets", spec["dataset"]),
-        ("models", spec["model"]["name"]),
-        ("optimizers", spec["optimizer"]["name"]),
-        *(("schedules", name) for name in dict.fromkeys(named)),
-        ("batch_schedules", spec["batch_schedule"]["name"]),
-        ("augmentations", spec["augmentation"]["name"]),
-    )
-
-
 def seeds_name(seeds: list[int]) -> str:
     """`seeds0`, `seeds0-2` where contiguous, else `seeds0,3`."""
     if len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1)):

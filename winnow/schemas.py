@@ -112,6 +112,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "validation_accuracy": "accuracy on the validation images",
         "test_loss": "mean loss over the test images; empty where they were not looked at (`test_every`)",
         "test_accuracy": "accuracy on the test images",
+        "sample_gradients": "gradients of single images that this run of the lane has computed so far, if frozen too",
         "clipped_share": "share of the steps since the row before in which the gradient was clipped",
         "diverged_step": "iteration at which the lane diverged and was frozen; empty if it did not",
     },

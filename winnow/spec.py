@@ -206,3 +206,16 @@ class TuningSpec:
 def in_run_spec(values: dict[str, Any]) -> InRunSpec | ScenarioSpec:
     """The spec of one run that is pruned on the way, of either kind."""
     return ScenarioSpec.read(values) if "sparsify" in values else InRunSpec.read(values)
+
+
+def training_plugins(spec: dict[str, Any], *schedules: dict[str, Any] | None) -> tuple[tuple[str, str], ...]:
+    """The plug-ins, (kind, name), that a job with this TrainSpec, as JSON, and these schedules on the way, loads."""
+    named = [schedule["name"] for schedule in (spec["schedule"], *schedules) if schedule]
+    return (
+        ("datasets", spec["dataset"]),
+        ("models", spec["model"]["name"]),
+        ("optimizers", spec["optimizer"]["name"]),
+        *(("schedules", name) for name in dict.fromkeys(named)),
+        ("batch_schedules", spec["batch_schedule"]["name"]),
+        ("augmentations", spec["augmentation"]["name"]),
+    )

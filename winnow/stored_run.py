@@ -17,6 +17,7 @@ from winnow import store as stores
 from winnow.progress import Progress
 from winnow.schemas import SCHEMAS
 from winnow.setting import Setting
+from winnow.spec import training_plugins
 from winnow.train import Trainer
 from winnow.training_job import Arrays, Outcome, TrainingJob
 
@@ -37,11 +38,7 @@ def run(
 ) -> None:  # fmt: skip
     """Train `job`, or find it in the store, and put its files into `place.out`. `known`: tensors written beside."""
     training = setting.spec
-    plug_ins = [
-        *plug_ins, ("datasets", training.dataset), ("models", training.model["name"]),
-        ("optimizers", training.optimizer["name"]), ("schedules", training.schedule["name"]),
-        ("batch_schedules", training.batch_schedule["name"]), ("augmentations", training.augmentation["name"]),
-    ]  # fmt: skip
+    plug_ins = [*plug_ins, *training_plugins(training.json())]
     spec_and_columns = {**spec, "columns": list(SCHEMAS["metrics"])}
     dataset = io.read_json(place.data / "dataset.json")
     # The import closure of winnow/runs.py is all that can change a result.

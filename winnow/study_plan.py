@@ -21,10 +21,10 @@ from winnow.jobs import (
     WEIGHT_FILES,
     rate_name,
     seeds_name,
-    training_plugins,
 )
 from winnow.recipes import Recipe
 from winnow.run_folder import RunFolder
+from winnow.spec import training_plugins
 from winnow.study_config import Study, Training
 from winnow.study_outputs import StudyOutputs, constant
 

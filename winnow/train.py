@@ -161,8 +161,10 @@ class Trainer:
             self.mask = self.sparsifier.masks(parameters)
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         lr = self._rate(max(self.iteration - 1, self.job.first))
-        self.outcome.rows += evaluation.rows(self.job, self.iteration, lr, density, self.divergence.steps(), columns)
         self._count()
+        rows = evaluation.rows(self.job, self.iteration, lr, density, self.divergence.steps(), columns)
+        costs = self.outcome.sample_gradients
+        self.outcome.rows += [{**row, "sample_gradients": cost} for row, cost in zip(rows, costs, strict=True)]
         self.means.reset()
 
     def _at_new_minimum(self, losses: evaluation.PerLane) -> bool:

@@ -24,7 +24,7 @@ from winnow import engine, io, provenance, runs, tuning_space
 from winnow.errors import UserError
 from winnow.rates import rate_text
 from winnow.search import Search
-from winnow.spec import ScenarioSpec, TuningSpec
+from winnow.spec import ScenarioSpec, TuningSpec, training_plugins
 from winnow.train import Trainer
 
 STARTUP = 4
@@ -73,10 +73,7 @@ def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
     training, what = spec.scenario.training, dataclasses.asdict(spec)
     for key in ("trials", "finalists"):  # more of them go on with what there is
         del what[key]
-    used = [
-        ("datasets", training.dataset), ("models", training.model["name"]), ("optimizers", training.optimizer["name"]),
-        ("schedules", training.schedule["name"]), ("batch_schedules", training.batch_schedule["name"]),
-    ]  # fmt: skip
+    used = [*training_plugins(dataclasses.asdict(training))]
     if spec.scenario.sparsify:
         used.append(("sparsifiers", spec.scenario.sparsify["name"]))
     return tunings / provenance.result_key(what, "winnow/runs.py", used, io.read_json(data / "dataset.json"))

@@ -69,7 +69,7 @@ class Training:
         self.workspaces = {rows: Workspace(network, rows, settings.loss) for rows in sizes_of_batches}
         self.gathers = {rows: Gather(images, workspace.inputs) for rows, workspace in self.workspaces.items()}
         self.evaluators = {prefix: Evaluator(network, settings.loss, *where) for prefix, where in evaluate.items()}
-        self.iteration = 0
+        self.iteration = self.sample_gradients = 0
 
     def step(self, index: np.ndarray) -> tuple[float, int]:
         """Train on the images `index`; (mean loss before the update, number of right answers)."""
@@ -80,6 +80,7 @@ class Training:
         workspace.backward(*self.gradients)
         self.optimizer.step()
         self.iteration += 1
+        self.sample_gradients += len(index)
         return loss, right
 
     def epochs(self, tick: Callable[[int], object] = lambda iteration: None) -> Iterator[dict[str, Any]]:
@@ -122,6 +123,7 @@ class Training:
             "validation_accuracy": found.get("validation", absent)[1],
             "test_loss": found.get("test", absent)[0],
             "test_accuracy": found.get("test", absent)[1],
+            "sample_gradients": self.sample_gradients,
             "clipped_share": 0.0,
             "diverged_step": diverged,
         }
