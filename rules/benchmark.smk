@@ -41,6 +41,7 @@ rule train_scenario:
         ledger=ledger("train_scenario"),
     output:
         metrics="<results>/{study}/{arm}/{scenario}/final/{seeds}/metrics.csv",
+        steps="<results>/{study}/{arm}/{scenario}/final/{seeds}/steps.csv",
         mask="<results>/{study}/{arm}/{scenario}/final/{seeds}/mask.safetensors",
         final="<results>/{study}/{arm}/{scenario}/final/{seeds}/final.safetensors",
         run="<results>/{study}/{arm}/{scenario}/final/{seeds}/run.json",

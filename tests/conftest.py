@@ -44,6 +44,7 @@ def tiny() -> dict[str, Any]:
         "inputs": "standardised",
         "label_smoothing": 0.0,
         "augmentation": {"name": "none"},
+        "step_losses": False,
         "seeds": [0, 1],
         "device": "cpu",
         "threads": 1,

@@ -73,7 +73,7 @@ TINY: dict[str, Any] = {
     "schedule": {"name": "step", "every": "1ep", "gamma": 0.9}, "length": "3ep", "rewind": "1ep",
     "evaluate_every": "1ep", "test_every": None, "batch_size": 200, "batch_schedule": {"name": "constant"},
     "clip": 1.0, "precision": "fp32", "inputs": "standardised", "label_smoothing": 0.0,
-    "augmentation": {"name": "none"}, "seeds": [0, 1],
+    "augmentation": {"name": "none"}, "step_losses": False, "seeds": [0, 1],
     "device": "cpu", "threads": 1,
 }  # fmt: skip
 
@@ -107,6 +107,16 @@ def test_run_json_has_the_cost_of_an_optimisers_own_products(digits: Path, tmp_p
     runs.train_dense(TrainSpec.read(spec), place(digits, tmp_path))
     hidden = 3  # two recurrent matrices and the second layer's input
     assert io.read_json(tmp_path / "run.json")["update_multiply_adds"] == hidden * 5 * 3 * 8**3
+
+
+def test_a_run_writes_its_steps_where_asked(digits: Path, tmp_path: Path) -> None:
+    runs.train_dense(TrainSpec.read({**TINY, "length": "8it", "rewind": "1it"}), place(digits, tmp_path / "without"))
+    assert not (tmp_path / "without/steps.csv").exists()
+    spec = TrainSpec.read({**TINY, "length": "8it", "rewind": "1it", "step_losses": True})
+    runs.train_dense(spec, place(digits, tmp_path / "with"))
+    table = io.read_table(tmp_path / "with/steps.csv", "steps")
+    assert table[["seed", "step"]].to_numpy().tolist() == [[seed, step] for seed in (0, 1) for step in range(1, 9)]
+    assert table["loss"].between(0.5, 3).all()
 
 
 def test_eg_keeps_signs_and_zero_biases(dense: Path) -> None:

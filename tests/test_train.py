@@ -15,7 +15,7 @@ import torch
 from optimizer_checks import fitting
 
 from winnow import data as datasets
-from winnow import divergence, lottery, masks, plugins
+from winnow import divergence, lottery, masks, plugins, step_log
 from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.setting import Setting
@@ -197,6 +197,7 @@ def test_a_diverged_lane_is_recorded_and_frozen_and_the_other_goes_on(tiny: dict
     assert [row["sample_gradients"] for row in frozen] == [1200, 2400, 3600], "a frozen lane computes on"
     assert all(row["test_loss"] is None for row in outcome.rows if row["seed"] == 1)
     assert [r for r in outcome.rows if r["seed"] == 0] == [r for r in healthy.rows if r["seed"] == 0]
+    assert outcome.step_losses is healthy.step_losses is None
     np.testing.assert_array_equal(outcome.final["rnn.weight_hh_l0"][1], job.start["rnn.weight_hh_l0"][1])
 
 
@@ -280,6 +281,29 @@ def test_a_lane_that_diverged_in_the_round_before_stays_out(tiny: dict[str, Any]
     assert [(row["seed"], row["diverged_step"], row["test_loss"]) for row in every.rows] == [(0, 0, None), (1, 0, None)]
     for name, value in outcome.final.items():
         np.testing.assert_array_equal(value[0], job.start[name][0])
+
+
+def test_the_loss_of_every_step_is_kept_and_survives_a_kill(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job({**tiny, "step_losses": True}, digits, [0, 1])
+    states: list[Any] = []
+    outcome = Trainer(job, data).run(lambda trainer: states.append(trainer.state()))
+    assert outcome.step_losses is not None
+    assert outcome.step_losses.shape == (18, 2)
+    for index, row in enumerate(outcome.rows):  # an epoch's loss is the mean of its 6 equal steps
+        steps = outcome.step_losses[6 * (index // 2) : 6 * (index // 2) + 6, index % 2]
+        assert row["train_loss"] == pytest.approx(steps.mean(dtype=np.float64), rel=1e-6)
+    resumed = Trainer(job, data)
+    resumed.restore(*states[1])
+    np.testing.assert_array_equal(resumed.run().step_losses, outcome.step_losses)
+
+
+def test_rows_of_steps_end_where_a_lane_diverged() -> None:
+    losses = np.array([[1.0, 2.0, 3.0], [0.5, np.inf, 3.0], [0.25, 9.0, 3.0]], np.float32)
+    found = list(step_log.rows(losses, [3, 5, 7], 100, [None, 102, 0]))
+    assert [tuple(row.values()) for row in found] == [
+        (3, 101, 1.0), (3, 102, 0.5), (3, 103, 0.25), (5, 101, 2.0), (5, 102, None), (5, 103, None),
+        (7, 101, None), (7, 102, None), (7, 103, None),
+    ]  # fmt: skip
 
 
 def test_in_run_pruning_restarts_schedule_and_pruned_tensors(tiny: dict[str, Any], digits: Path) -> None:

@@ -20,7 +20,7 @@ SWEEP_FILES = ("trials.csv", "epochs.csv", "best.json")
 SCRATCH_FILES = ("metrics.csv", "final.safetensors", "config.json", "confusion.csv", "run.json")
 TUNING_FILES, FINAL_FILES = (
     ("trials.csv", "best.json"),
-    ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json"),
+    ("metrics.csv", "steps.csv", "mask.safetensors", "final.safetensors", "run.json"),
 )
 CLASSIFY_FILES = ("probabilities.csv", "samples.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {

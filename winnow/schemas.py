@@ -117,6 +117,11 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "diverged_step": "iteration at which the lane diverged and was frozen; empty if it did not",
     },
     "tuning_trials": _TUNING_TRIAL,
+    "steps": {
+        "seed": "random seed of the lane",
+        "step": "iterations trained since initialisation, this one included: from 1 (a rewound run starts later)",
+        "loss": "mean loss over the step's minibatch before its update; empty from the step at which the lane diverged",
+    },
     "edges": {
         "seed": "random seed of the lane",
         "tensor": "name of the prunable tensor",

@@ -111,8 +111,8 @@ class Setting:
             timeline=self.timeline, evaluate_every=Duration.parse(spec.evaluate_every),
             test_every=Duration.parse(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
-            label_smoothing=spec.label_smoothing, augmentation=spec.augmentation, dtype=engine.dtype(spec.precision),
-            device=engine.device(spec.device), dead=dead,
+            label_smoothing=spec.label_smoothing, augmentation=spec.augmentation, step_losses=spec.step_losses,
+            dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
         )  # fmt: skip
 
 

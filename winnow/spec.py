@@ -31,7 +31,8 @@ class TrainSpec:
     `length`, `rewind`, `evaluate_every` and `test_every` are durations ("20ep", "4000it"), the last None for "at every
     evaluation"; `lr` is a decimal string or "best"; `train_on` is "holdout" (the last `validation` images of a seeded
     shuffle are kept out) or "all"; `inputs` is "standardised" (by the data set's mean and deviation) or "unit" (pixel
-    values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss.
+    values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss; `step_losses` says whether
+    the loss of every step is kept.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class TrainSpec:
     inputs: str
     label_smoothing: float
     augmentation: Options
+    step_losses: bool
     seeds: list[int]
     device: str
     threads: int

@@ -1,9 +1,13 @@
-"""What the steps between two marks returned, per lane, left on the device until the mark is reached."""
+"""What the steps between two marks returned, per lane, left on the device until the mark is reached; rows of steps."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,3 +42,13 @@ class StepLog:
     def clear(self) -> None:
         """Begin anew."""
         self.loss, self.correct, self.images = [], [], []
+
+
+def rows(
+    losses: np.ndarray, seeds: Sequence[int], first: int, diverged: Sequence[int | None]
+) -> Iterator[dict[str, Any]]:
+    """Rows of schema "steps", lane after lane, of losses [steps, L] after iteration `first`."""
+    for seed, lane, end in zip(seeds, losses.T.tolist(), diverged, strict=True):
+        last = math.inf if end is None else end - 1
+        for step, loss in enumerate(lane, start=first + 1):
+            yield {"seed": seed, "step": step, "loss": loss if step <= last else None}

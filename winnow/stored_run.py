@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from winnow import engine, io, provenance
+from winnow import engine, io, provenance, step_log
 from winnow import store as stores
 from winnow.progress import Progress
 from winnow.schemas import SCHEMAS
@@ -39,7 +39,8 @@ def run(
     """Train `job`, or find it in the store, and put its files into `place.out`. `known`: tensors written beside."""
     training = setting.spec
     plug_ins = [*plug_ins, *training_plugins(training.json())]
-    spec_and_columns = {**spec, "columns": list(SCHEMAS["metrics"])}
+    columns = [*SCHEMAS["metrics"], *(SCHEMAS["steps"] if job.step_losses else ())]
+    spec_and_columns = {**spec, "columns": columns}
     dataset = io.read_json(place.data / "dataset.json")
     # The import closure of winnow/runs.py is all that can change a result.
     key = provenance.result_key(spec_and_columns, "winnow/runs.py", plug_ins, dataset, inputs.values())
@@ -55,6 +56,9 @@ def run(
                     if arrays:
                         io.write_tensors(folder / f"{name}.safetensors", arrays, seeds)
                 io.write_table(folder / "metrics.csv", "metrics", outcome.rows)
+                if outcome.step_losses is not None:
+                    steps = step_log.rows(outcome.step_losses, job.seeds, job.first, outcome.diverged)
+                    io.write_table(folder / "steps.csv", "steps", steps)
                 io.write_json(folder / "run.json", {
                     "spec": spec, "lr": training.lr, "seeds": job.seeds, "lane_key": key,
                     "diverged": [s for s, step in zip(job.seeds, outcome.diverged, strict=True) if step is not None],

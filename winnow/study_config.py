@@ -53,6 +53,7 @@ class Training(Strict):
     inputs: Literal["standardised", "unit"] = "standardised"
     label_smoothing: Smoothing = 0.0
     augmentation: Augmentation = {"name": "none"}
+    step_losses: bool = False
     schedule: Schedule
 
 

@@ -37,6 +37,7 @@ class Trainer:
         self.factor, self.mask = job.factor, job.mask
         self.rewind: Arrays = {}
         self.steps = StepLog()
+        self.losses = torch.empty(0, self.lanes)  # of all steps, if they are kept
         self.outcome = Outcome(sample_gradients=[0] * self.lanes)
         self.divergence = Divergence(job, data.classes)
         self.lowest: evaluation.PerLane = [None] * self.lanes  # validation loss so far
@@ -76,6 +77,8 @@ class Trainer:
                 tick(self.iteration)
             self.divergence.look(self.steps.losses(), self.problem.parameters, self.iteration)
             self.means.add(self.steps)
+            if job.step_losses:
+                self.losses = torch.cat([self.losses, self.steps.losses().cpu()])
             self.steps.clear()
             if self.sparsifier is not None:
                 self.sparsifier.enforce()
@@ -91,6 +94,7 @@ class Trainer:
         outcome.final = _arrays(lane_optimizers.evaluation_parameters(self.parts, self.problem))
         outcome.rewind, outcome.mask, outcome.diverged = self.rewind, self.mask, self.divergence.steps()
         outcome.update_multiply_adds = self.parts[0].optimizer.update_multiply_adds()
+        outcome.step_losses = self.losses.numpy() if job.step_losses else None
         return outcome
 
     def _next_mark(self) -> int:
@@ -191,7 +195,7 @@ class Trainer:
             "iteration": self.iteration, "origin": self.origin, "pruned": self.pruned, "rows": self.outcome.rows,
             "sample_gradients": self.outcome.sample_gradients, "diverged": self.divergence.step,
             "high": self.divergence.high, "parameters": self.problem.parameters, "rewind": _tensors(self.rewind),
-            "lowest": self.lowest, "mask": _tensors(self.mask),
+            "lowest": self.lowest, "losses": self.losses, "mask": _tensors(self.mask),
             "optimizers": [part.optimizer.state_dict() for part in self.parts],
         }  # fmt: skip
         return checkpoint.flatten(tree)
@@ -214,7 +218,7 @@ class Trainer:
         self.divergence.begin(self.problem.parameters)
         device = self.job.device
         self.divergence.step, self.divergence.high = tree["diverged"].to(device), tree["high"].to(device)
-        self.lowest = tree["lowest"]
+        self.lowest, self.losses = tree["lowest"], tree["losses"]
         self.outcome.rows, self.outcome.sample_gradients = tree["rows"], tree["sample_gradients"]
 
 

@@ -77,6 +77,7 @@ class TrainingJob:
     order: int = 0
     test_every: Duration = EVERY_STEP
     label_smoothing: float = 0.0
+    step_losses: bool = False  # whether the loss of every step is kept
     augmentation: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
 
     @property
@@ -87,7 +88,10 @@ class TrainingJob:
 
 @dataclass
 class Outcome:
-    """What a run leaves: metrics rows (schema "metrics"), float32 arrays [L, ...], and its cost."""
+    """What a run leaves: metrics rows (schema "metrics"), float32 arrays [L, ...], and its cost.
+
+    step_losses: [steps, L], of a job that keeps them.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     final: Arrays = field(default_factory=dict)
@@ -96,3 +100,4 @@ class Outcome:
     diverged: list[int | None] = field(default_factory=list)
     sample_gradients: list[int] = field(default_factory=list)
     update_multiply_adds: float = 0.0  # of one lane, per step: `LaneOptimizer.update_multiply_adds`
+    step_losses: np.ndarray | None = None

@@ -86,6 +86,7 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
         "--augmentation", type=mapping("--augmentation"), default={"name": "none"}, metavar="JSON",
         help="how training images are changed",
     )  # fmt: skip
+    hand.add_argument("--step-losses", action="store_true", help="keep the loss of every step, in steps.csv")
     hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator")
     hand.add_argument("--threads", type=whole("--threads", 1), default=2, metavar="N", help="CPU threads")
     return made
@@ -184,8 +185,8 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "batch_schedule": _checked("--batch-schedule", "batch_schedules", args.batch_schedule),
         "clip": args.clip, "precision": args.precision, "inputs": args.inputs,
         "label_smoothing": args.label_smoothing,
-        "augmentation": _checked("--augmentation", "augmentations", args.augmentation), "seeds": args.seeds,
-        "device": args.device, "threads": args.threads,
+        "augmentation": _checked("--augmentation", "augmentations", args.augmentation),
+        "step_losses": args.step_losses, "seeds": args.seeds, "device": args.device, "threads": args.threads,
     }  # fmt: skip
 
 

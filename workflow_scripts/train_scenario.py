@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from winnow import cli, provenance, tuning
+from winnow import cli, io, provenance, tuning
 from winnow.runs import train_scenario
 from winnow.spec import ScenarioSpec
 from winnow.stored_run import Place
@@ -20,7 +20,9 @@ def main() -> None:
     args = parser.parse_args()
     spec = tuning.resolve(ScenarioSpec.read(provenance.start(args)), args.best)
     train_scenario(spec, Place(args.data, args.out, args.store, int(args.store_gb * 1e9)))
-    names = ("metrics.csv", "mask.safetensors", "final.safetensors", "run.json")
+    if not spec.training.step_losses:
+        io.write_table(args.out / "steps.csv", "steps", [])  # a rule's outputs are the same for all of its jobs
+    names = ("metrics.csv", "steps.csv", "mask.safetensors", "final.safetensors", "run.json")
     provenance.finish(args, [args.out / name for name in names])
 
 
