@@ -69,7 +69,8 @@ class KFAC(LaneOptimizer):
     statistics_decay  in [0, 1)
     statistics_every  steps between statistics, a whole number >= 1
     inverse_every     steps between inverses, a whole number >= 1
-    kl_clip           > 0, or None for nu = 1
+    kl_clip           > 0, or None for nu = 1 (in config, where null leaves an option out: a large number). Where it
+                      binds, nu is as 1 / lr, so that the rate and its schedule have no effect
     fisher            "sampled" or "empirical"
     weight_decay      >= 0
 

@@ -95,7 +95,7 @@ class LBFGS(LaneOptimizer, torch.optim.LBFGS):
         """
         group = self.param_groups[0]
         weights = sum(parameter.numel() for parameter in group["params"])
-        return 4.0 * group["history_size"] * weights * group["max_iter"]
+        return float(4 * group["history_size"] * weights * group["max_iter"])
 
     def masks_changed(self) -> None:
         """Forget all pairs: they are those of another problem, and would move pruned weights."""
