@@ -132,7 +132,10 @@ class BenchmarkStudy(Strict):
 
     def entry(self, arm: str, scenario: str) -> dict[str, Any]:
         """What a tuning may change, see winnow/tuning_space.py."""
-        mine, there, training = self.arms[arm], self.scenarios[scenario], self.training_of(arm, scenario)
+        return self._entry(arm, scenario, self.training_of(arm, scenario))
+
+    def _entry(self, arm: str, scenario: str, training: Training) -> dict[str, Any]:
+        mine, there = self.arms[arm], self.scenarios[scenario]
         return {
             "lr": mine.lr,
             "batch_size": training.batch_size,
@@ -154,14 +157,14 @@ class BenchmarkStudy(Strict):
     def training_of(self, arm: str, scenario: str) -> Training:
         """The study's training with what the arm, and then the scenario, changes."""
         changes = {"arms." + arm: self.arms[arm].training, "scenarios." + scenario: self.scenarios[scenario].training}
-        values = self.training.model_dump()
+        found = self.training
         for place, changed in changes.items():
             try:
-                values = Training.model_validate({**values, **changed}).model_dump()
+                found = Training.model_validate({**found.model_dump(), **changed}) if changed else found
             except ValidationError as error:
                 path, text = config_errors.first(error)
                 raise fail(text, f"{place}.training.{path}".rstrip(".")) from error
-        return Training.model_validate(values)
+        return found
 
     # -- checks -------------------------------------------------------------------------------------------------
 
@@ -181,18 +184,17 @@ class BenchmarkStudy(Strict):
 
     def _check(self, arm: str, scenario: str) -> None:
         """The same checks that a study with this one arm would go through, for all that is trained."""
-        there = self.scenarios[scenario]
-        entry = self.entry(arm, scenario)
+        there, training = self.scenarios[scenario], self.training_of(arm, scenario)
+        entry = self._entry(arm, scenario, training)
         try:
             options.check("optimizers", entry["optimizer"])
         except options.WrongValueError as error:
             raise fail(f"{error} (Arm {arm}.)", f"scenarios.{scenario}.optimizer.{error.path}") from error
         try:
-            tuned = self.space(arm, scenario) if there.tuned_in is None else {}
+            tuned = {} if there.tuned_in else tuning_space.check({**self.arms[arm].space, **there.space}, entry)
         except options.WrongValueError as error:
             place = f"scenarios.{scenario}" if error.path in there.space else f"arms.{arm}"
             raise fail(str(error), f"{place}.space.{error.path}") from error
-        training = self.training_of(arm, scenario)
         sizes = tuned.get("batch_size", [training.batch_size])
         for size in sizes if isinstance(sizes, list) else [sizes["high"]]:
             full = training.model_copy(update={"batch_size": size})
@@ -206,7 +208,7 @@ class BenchmarkStudy(Strict):
         try:
             Study(
                 dataset=self.dataset, validation=self.validation, model=self.model, training=training,
-                arms={arm: Arm(optimizer=self.entry(arm, scenario)["optimizer"], rates=[self.arms[arm].lr],
+                arms={arm: Arm(optimizer={**self.arms[arm].optimizer, **there.optimizer}, rates=[self.arms[arm].lr],
                                pruning_rate=self.arms[arm].lr)},
                 reference=arm, dense=Dense(seeds=self.final.seeds, train_on=self.final.train_on),
                 prunable=self.prunable, recipes=recipe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +25,10 @@ def names(kind: str) -> list[str]:
     """The valid names of a kind, sorted: its files that do not start with an underscore."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind of plug-in {kind!r}: one of {', '.join(KINDS)}")
-    return sorted(file.stem for file in (ROOT / kind).glob("*.py") if not file.stem.startswith("_"))
+    files = (
+        os.listdir(ROOT / kind) if (ROOT / kind).is_dir() else []
+    )  # faster than glob, and asked for thousands of times
+    return sorted(file[:-3] for file in files if file.endswith(".py") and not file.startswith("_"))
 
 
 def valid_names(key: object, valid: Iterable[str]) -> str:
