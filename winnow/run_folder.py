@@ -10,7 +10,7 @@ class RunFolder:
     """Where a run is and what it is. `rate`: "lr0.022" or "best".
 
     group: "sweep", "dense", "rounds" (of a recipe, or its one run, where a sparsifier leads to one density) or "in_run"
-    (pruned at several moments).
+    (pruned at several moments). Of a study of optimisers "tuning" and "final": there `recipe` is the scenario.
     """
 
     group: str

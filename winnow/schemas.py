@@ -98,6 +98,49 @@ _CONFUSION = {
     "count": "number of test images",
 }
 
+# Study `optimizers`: an arm in a scenario, and what it has cost up to some moment
+_ARM = {
+    "scenario": "scenario: 'plain', or what differs from it",
+    "arm": "arm of the study: an optimiser with its options",
+}
+_LANE = {**_ARM, "seed": _RUN["seed"]}
+_COST = {
+    "sample_gradients": "gradients of single images computed",
+    "multiply_adds": "multiply-adds: per such gradient 3 of one image's forward pass (one forwards, two backwards), as "
+    "if no weight were zero, and those of the optimiser's own matrix products",
+    "seconds": "seconds of training: those of the job, shared evenly by its lanes and iterations",
+}
+_TUNED = {
+    "lr": "learning rate",
+    "settings": 'what else was tuned, as JSON, such as {"optimizer.weight_decay":0.001}',
+}
+_TRIAL = {
+    "trial": "number of the trial within its arm and scenario",
+    "stage": "'trial' (few epochs) or 'finalist' (full length)",
+    "epochs": "epochs to train",
+    **_TUNED,
+    "validation_loss": "mean loss over the validation images at the last epoch; empty if diverged",
+    "validation_accuracy": "accuracy on the validation images at the last epoch; empty if diverged",
+    "diverged_step": "iteration at which the trial diverged; empty if it did not",
+    "seconds": "seconds of training",
+}
+_STEP = {
+    "seed": _RUN["seed"],
+    "step": "step of the optimiser, from 1",
+    "loss": "mean loss over the minibatch of the step, before it",
+}
+
+
+def _mean(column: str, text: str) -> dict[str, str]:
+    """The columns of an estimate over seeds."""
+    return {
+        column: f"mean {text} over the seeds that did not diverge",
+        f"{column}_sd": "standard deviation (n - 1); empty for n = 1",
+        f"{column}_ci95_low": "lower end of the 95 % interval of the mean (Student t); empty for n = 1",
+        f"{column}_ci95_high": "upper end",
+    }
+
+
 SCHEMAS: dict[str, dict[str, str]] = {
     # one per training run
     "metrics": {
@@ -384,4 +427,78 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "column": "column of the pixel",
         "value": "its brightness, from 0 to 1",
     },
+    # of a study of optimisers (`scenarios` in config); the first two lie in the folders of its arms
+    "tuning_trials": _TRIAL,
+    "steps": _STEP,
+    "tuning": {**_ARM, **_TRIAL, "chosen": "true for the trained setting that the final runs take over"},
+    "ranking": {
+        **_ARM,
+        "rank": "place of the arm in its scenario, 1 is the smallest validation loss",
+        **_TUNED,
+        "validation_loss": "that of the chosen setting; empty if every setting diverged",
+        "validation_accuracy": "accuracy on the validation images of the same run",
+    },
+    "final_runs": {
+        **_LANE,
+        **_TUNED,
+        "sparsifier": "what thins the network; empty in dense scenarios",
+        "density": "kept share of the prunable weights at the end",
+        "nonzero": "prunable weights that are not zero at the end; empty in dense scenarios and if diverged",
+        "epochs": "epochs trained",
+        "train_loss": "mean loss over the last epoch's minibatches; empty if diverged",
+        "test_loss": "mean loss over the test images at the end; empty if diverged",
+        "test_accuracy": "accuracy on the test images at the end; empty if diverged",
+        **_COST,
+        "diverged_step": "iteration at which the lane diverged; empty if it did not",
+    },
+    "outcomes": {
+        **_ARM,
+        "sparsifier": "what thins the network; empty in dense scenarios",
+        "density": "kept share of the prunable weights at the end",
+        "n": "number of seeds that did not diverge",
+        "diverged": "number of seeds that diverged",
+        **_mean("test_loss", "test loss at the end"),
+        **_mean("test_accuracy", "test accuracy at the end"),
+        **{name: f"mean over the same seeds of: {text}" for name, text in _COST.items()},
+        "reference": "arm that the paired difference is taken to; empty for that arm itself",
+        "difference": "mean over common seeds of (this arm - reference arm) in test accuracy, in the same scenario",
+        "difference_ci95_low": "lower end of its 95 % interval (paired Student t)",
+        "difference_ci95_high": "upper end",
+        "pairs": "number of common seeds",
+    },
+    "course": {
+        **_LANE,
+        "epoch": "epochs trained",
+        "iteration": "iterations trained",
+        "lr": "learning rate of the last step",
+        "density": "kept share of the prunable weights",
+        "train_loss": "mean loss over the minibatches since the evaluation before",
+        "test_loss": "mean loss over the test images",
+        "test_accuracy": "accuracy on the test images",
+        **_COST,
+    },
+    "time_to_target": {
+        **_LANE,
+        "target": "test accuracy to reach",
+        "epoch": "epochs trained at the first evaluation that reaches it at the run's last density (or a lower one); "
+        "empty, as all that follows, if there is none or the lane diverged",
+        "iteration": "iterations trained by then",
+        **{name: f"by then: {text}" for name, text in _COST.items()},
+    },
+    "performance_profile": {
+        "scenario": _ARM["scenario"],
+        "measure": "what it costs to reach a target: 'sample_gradients', 'multiply_adds' or 'seconds'",
+        "arm": _ARM["arm"],
+        "tau": "factor to the cost of the best arm on the same problem; a row where the share changes, and one at 1",
+        "share": "share of the problems (target and seed, that an arm solved) that this arm solves within that factor",
+    },
+    "parameters": {
+        **_ARM,
+        "tensor": "name of the tensor; 'total' for all together",
+        "shape": "its shape, such as 120x256; empty for the total",
+        "parameters": "number of its values",
+        "multiply_adds": "multiply-adds with them in one image's forward pass; of biases not counted",
+        "prunable": "how many of them sparse scenarios may set to zero; empty without such a scenario",
+    },
+    "step_losses": {**_ARM, **_STEP},
 }

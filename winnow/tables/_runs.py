@@ -133,6 +133,10 @@ class Run(RunFolder):
 
     def masks(self) -> dict[int, dict[str, np.ndarray]]:
         """The ticket's mask (true = kept) by seed and tensor name, tensors in sorted order, in their shapes."""
-        arrays, metadata = io.read_tensors(Path(self.folder, "mask.safetensors"))
+        return self.tensors("mask.safetensors")
+
+    def tensors(self, name: str) -> dict[int, dict[str, np.ndarray]]:
+        """The tensors of a file of the run folder by seed and name, in sorted order."""
+        arrays, metadata = io.read_tensors(Path(self.folder, name))
         lanes = {seed: lane for lane, seed in enumerate(json.loads(metadata["seeds"]))}
-        return {seed: {name: arrays[name][lanes[seed]] for name in sorted(arrays)} for seed in self.seeds}
+        return {seed: {tensor: arrays[tensor][lanes[seed]] for tensor in sorted(arrays)} for seed in self.seeds}
