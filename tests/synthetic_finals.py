@@ -174,6 +174,7 @@ class Finals:
         for scenario, arm in self._pairs():
             top, _ = ACCURACIES.get(arm, (89.0, 2.0))
             centre = random.uniform(-3, -0.5)
+            centre = -3.0 if arm == "starter" else centre
             rates = sorted(10 ** random.uniform(centre - 1, centre + 1, 10)) if arm != "starter" else [0.001]
             trials = []
             for number, rate in enumerate(rates):

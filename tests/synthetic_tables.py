@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas
+from synthetic_finals import Finals
 from synthetic_trials import Sweeps
 
 from winnow import io
@@ -116,11 +117,14 @@ class Study(Sweeps):
         ]
         self.random = np.random.default_rng(5)
         self._rounds = self._make_rounds()
+        scenarios = ("plain", "sparse60_iht", "density10") if rounds else ("plain",)
+        lost = [*arms] if len(seeds) == 1 else [*arms][:1]
+        self.finals = Finals(arms, scenarios, seeds, lost if diverged else (), arms[0])
 
     def tables(self, root: Path) -> dict[str, pandas.DataFrame]:
         """All tables, written and read back."""
-        names = [name for name in SCHEMAS if hasattr(self, name)]
-        return {name: read_back(root, name, getattr(self, name)()) for name in names}
+        sources = {name: source for source in (self.finals, self) for name in SCHEMAS if hasattr(source, name)}
+        return {name: read_back(root, name, getattr(source, name)()) for name, source in sources.items()}
 
     def stages(self) -> Iterable[dict[str, Any]]:
         """The leading columns of every trained density: dense, rounds, controls, in-run levels."""
