@@ -33,7 +33,15 @@ def final(
     seeds = sorted({row["seed"] for row in rows})
     folder = root / arm / scenario / "final" / ("seeds" + ",".join(map(str, seeds)))
     io.write_table(folder / "metrics.csv", "metrics", rows)
-    known = {"spec": {}, "lr": "0.1", "seeds": seeds, "train_seconds": 40.0, "update_multiply_adds": 0.0, **NETWORK}
+    known = {
+        "spec": {},
+        "lr": "0.1",
+        "seeds": seeds,
+        "device": "cpu",
+        "processor_seconds": 40.0,
+        "update_multiply_adds": 0.0,
+        **NETWORK,
+    }
     io.write_json(folder / "run.json", known | record)
     for name, arrays in (tensors or {}).items():
         io.write_tensors(folder / f"{name}.safetensors", arrays, {"seeds": json.dumps(seeds)})

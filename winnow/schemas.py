@@ -42,17 +42,6 @@ _NODE = {
     "clustering": "clustering coefficient in the undirected view (Watts and Strogatz)",
     "clustering_directed": "directed clustering coefficient (Fagiolo 2007)",
 }
-_TUNING_TRIAL = {
-    "trial": "number of the setting in its tuning, from 0 in the order in which they were begun",
-    "stage": "'trial' (a short training) or 'finalist' (one of the best, trained in full)",
-    "epochs": "epochs trained",
-    "lr": "learning rate",
-    "settings": 'what else was tuned, as JSON: {"optimizer.momentum": 0.9}',
-    "validation_loss": "mean loss over the validation images at the last evaluation; empty if diverged",
-    "validation_accuracy": "accuracy on the validation images there; empty if diverged",
-    "diverged_step": "iteration at which the training diverged; empty if it did not",
-    "seconds": "seconds of training, evaluations included",
-}
 _TICKET = {
     "round": "round; 0 is the dense run",
     "remaining": "kept share of the prunable weights, in percent",
@@ -126,8 +115,8 @@ _TRIAL = {
 }
 _STEP = {
     "seed": _RUN["seed"],
-    "step": "step of the optimiser, from 1",
-    "loss": "mean loss over the minibatch of the step, before it",
+    "step": "iterations trained since initialisation, this one included: from 1 (a rewound run starts later)",
+    "loss": "mean loss over the step's minibatch before its update; empty from the step at which the lane diverged",
 }
 
 
@@ -159,12 +148,8 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "clipped_share": "share of the steps since the row before in which the gradient was clipped",
         "diverged_step": "iteration at which the lane diverged and was frozen; empty if it did not",
     },
-    "tuning_trials": _TUNING_TRIAL,
-    "steps": {
-        "seed": "random seed of the lane",
-        "step": "iterations trained since initialisation, this one included: from 1 (a rewound run starts later)",
-        "loss": "mean loss over the step's minibatch before its update; empty from the step at which the lane diverged",
-    },
+    "tuning_trials": _TRIAL,
+    "steps": _STEP,
     "edges": {
         "seed": "random seed of the lane",
         "tensor": "name of the prunable tensor",
@@ -428,8 +413,6 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "value": "its brightness, from 0 to 1",
     },
     # of a study of optimisers (`scenarios` in config); the first two lie in the folders of its arms
-    "tuning_trials": _TRIAL,
-    "steps": _STEP,
     "tuning": {**_ARM, **_TRIAL, "chosen": "true for the trained setting that the final runs take over"},
     "ranking": {
         **_ARM,

@@ -83,12 +83,12 @@ def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry
     path = saved[0]["matmul"] if saved else engine.matmul_path(place.store)
     engine.use_matmul_path(path)
     trainer = Trainer(job, setting.data)
-    spent = 0.0
+    spent, before = 0.0, 0.0  # seconds, by the clock and of a processor, before a resumption
     if saved:
         trainer.restore(saved[0]["trainer"], saved[1])
-        spent = saved[0]["seconds"]
+        spent, before = saved[0]["seconds"], saved[0]["processor_seconds"]
         print(f"store: continuing at iteration {trainer.iteration} of {job.last}", flush=True)
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     lanes = len(job.seeds)
     progress = Progress(place.out, job.first, job.last, job.timeline, lanes)
     progress.begin(trainer.iteration)
@@ -101,7 +101,8 @@ def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry
         # Rows can be due every few milliseconds: checkpoints take 5 % of the time at most.
         if trainer.iteration < job.last and now - written > 20 * cost:
             state, arrays = trainer.state()
-            entry.save({"trainer": state, "matmul": path, "seconds": spent + now - began}, arrays)
+            times = {"seconds": spent + now - began, "processor_seconds": before + time.process_time() - worked}
+            entry.save({"trainer": state, "matmul": path, **times}, arrays)
             written, cost = time.monotonic(), time.monotonic() - now
         with entry.claimed(place.out):
             pass  # a newer job with other values has not begun: its folder would not take this one's files
@@ -110,6 +111,7 @@ def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry
     seconds = spent + time.monotonic() - began
     images = sum(outcome.sample_gradients)
     return outcome, {
-        "train_seconds": seconds, "images_per_second": images / seconds, "device": str(job.device), "matmul": path,
+        "train_seconds": seconds, "processor_seconds": before + time.process_time() - worked,
+        "images_per_second": images / seconds, "device": str(job.device), "matmul": path,
         "peak_memory_bytes": engine.peak_memory(),
     }  # fmt: skip

@@ -2,7 +2,8 @@
 
 Multiply-adds are counted as if no weight were zero: 3 of the network's forward pass per gradient of an image (one for
 the pass itself, two for the way back), and those of the optimiser's own matrix products per step. A job's lanes train
-together, in equal steps: each has its even share of the seconds.
+together, in equal steps: each has its even share of the seconds; on a CPU of the processor's, which other work beside
+it does not lengthen.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def lanes(runs: list[Run]) -> Iterator[Lane]:
         sparsifier = (record["spec"].get("sparsify") or {}).get("name")
         for seed, rows in found.items():
             multiply_adds = rows["sample_gradients"] * gradient + rows["iteration"] * record["update_multiply_adds"]
-            seconds = record["train_seconds"] / len(record["seeds"]) * rows["iteration"] / end
+            spent = record["processor_seconds" if record["device"] == "cpu" else "train_seconds"]
+            seconds = spent / len(record["seeds"]) * rows["iteration"] / end
             rows = rows.assign(multiply_adds=multiply_adds.round().astype("int64"), seconds=seconds)
             yield Lane(run, seed, str(record["lr"]), sparsifier, rows)
