@@ -124,7 +124,8 @@ def config_keys() -> str:
         ("pathvars.results", "folder", "results"),
         *keys(study_config.Study, "<study>"),
         *keys(scratch_config.ScratchStudy, "<scratch>"),
-        *keys(benchmark_config.BenchmarkStudy, "<benchmark>"),
+        ("<benchmark>.training", "as `<study>.training`", "required"),
+        *(row for row in keys(benchmark_config.BenchmarkStudy, "<benchmark>") if ">.training." not in row[0]),
     ]
     if differing := {key for key, _, _ in found} ^ meanings.keys():
         sys.exit(f"docs/keys.yaml and the models of config differ in: {', '.join(sorted(differing))}")

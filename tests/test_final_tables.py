@@ -121,7 +121,7 @@ def test_a_diverged_lane_has_no_losses_and_keeps_its_step(tmp_path: Path) -> Non
 
 def test_outcomes_by_hand(tmp_path: Path) -> None:
     """sgd 0.6 and 0.8 against adam 0.5, 0.6 and one lost: mean 0.7, sd 0.1414, t(1) 12.7062; differences 0.1, 0.2."""
-    sgd = final(tmp_path, lane(0, [0.6]) + lane(1, [0.8]) + lane(2, [0.7]), train_seconds=30.0)
+    sgd = final(tmp_path, lane(0, [0.6]) + lane(1, [0.8]) + lane(2, [0.7]), processor_seconds=30.0)
     adam = final(tmp_path, lane(0, [0.5]) + lane(1, [0.6]) + dead(2), arm="adam")
     alone = final(tmp_path, lane(0, [0.9]), scenario="l2")
     lost = final(tmp_path, dead(0), arm="lion")
@@ -170,7 +170,7 @@ def test_the_course_has_every_evaluation_with_its_cost(tmp_path: Path) -> None:
 def test_the_first_evaluation_at_the_last_density_reaches_a_target(tmp_path: Path) -> None:
     """Dense it was above 0.8 before; between, thinner than at the end, it counts."""
     rows = lane(0, [0.9, 0.7, 0.75, 0.95, 0.6], density=[1.0, 0.4, 0.3, 0.4, 0.5])
-    runs = [final(tmp_path, rows, train_seconds=50.0), final(tmp_path, dead(0), arm="lost")]
+    runs = [final(tmp_path, rows, processor_seconds=50.0), final(tmp_path, dead(0), arm="lost")]
     found = table(tmp_path, "time_to_target", *runs, targets=[0.75, 0.8, 0.96])
     assert found["target"].tolist() == [0.75, 0.8, 0.96] * 2
     assert found["epoch"].tolist()[:2] == [3, 4]

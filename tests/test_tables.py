@@ -13,6 +13,7 @@ import pytest
 from synthetic_tables import metrics, read_back, run
 
 from winnow import early_stop, io, plugins
+from winnow.benchmark_plan import BenchmarkPlan
 from winnow.errors import UserError
 from winnow.overlap import chance, nested
 from winnow.schemas import SCHEMAS
@@ -22,7 +23,6 @@ from winnow.study_plan import StudyPlan
 ROOT = Path(__file__).parents[1]
 HIDDEN = "rnn.weight_hh_l0"
 INPUT = "rnn.weight_ih_l1"
-OPTIMISERS = ("tuning", "final")  # groups of a study of optimisers
 
 
 def _table(tmp_path, name, runs, **spec):
@@ -37,7 +37,11 @@ def _mask(*lanes):
 def test_contract(name, tmp_path):
     assert name in SCHEMAS
     assert plugins.load("tables", name).__doc__
-    assert set(plugins.constant("tables", name, "GROUPS")) <= {*StudyPlan.GROUPS, *ScratchPlan.GROUPS, *OPTIMISERS}
+    assert set(plugins.constant("tables", name, "GROUPS")) <= {
+        *StudyPlan.GROUPS,
+        *ScratchPlan.GROUPS,
+        *BenchmarkPlan.GROUPS,
+    }
     assert all(isinstance(file, str) for file in plugins.constant("tables", name, "FILES"))
     assert plugins.constant("tables", name, "BEST", False) in (True, False)
     assert list(_table(tmp_path, name, []).columns) == list(SCHEMAS[name])  # a study without runs has empty tables

@@ -200,9 +200,9 @@ class BenchmarkStudy(Strict):
             full = training.model_copy(update={"batch_size": size})
             trial = full.model_copy(update={"length": self.tuning.length})
             for one in (full, trial) if tuned else (full,):
-                self._check_training(arm, scenario, one)
+                self._check_training(arm, scenario, one, training.length)
 
-    def _check_training(self, arm: str, scenario: str, training: Training) -> None:
+    def _check_training(self, arm: str, scenario: str, training: Training, full: str) -> None:
         there = self.scenarios[scenario]
         recipe = {scenario: Recipe(sparsify=there.sparsify, scope=there.scope)} if there.sparsify else {}
         try:
@@ -215,7 +215,8 @@ class BenchmarkStudy(Strict):
             )  # fmt: skip
         except ValidationError as error:
             path, text = config_errors.first(error)
-            raise fail(f"{text} (Arm {arm}, scenario {scenario}.)", self._place(path, arm, scenario)) from error
+            trial = f", trials of {training.length}" if training.length != full else ""
+            raise fail(f"{text} (Arm {arm}, scenario {scenario}{trial}.)", self._place(path, arm, scenario)) from error
         except UserError as error:
             raise fail(str(error)) from error
 
