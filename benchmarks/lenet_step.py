@@ -65,16 +65,17 @@ CASES = {
 
 
 class Images(Dataset):
-    """What torchvision's MNIST classes do with an image."""
+    """What torchvision's MNIST classes do with an image of `part`, "train" or "test"; normalised or in [0, 1]."""
 
-    def __init__(self, held: datasets.Data) -> None:
+    def __init__(self, held: datasets.Data, part: str = "train", normalised: bool = True) -> None:
         torchvision()
         from PIL import Image
         from torchvision import transforms
 
-        self.images, self.labels = np.array(held.train_images[:, 0]), held.train_labels.tolist()
+        images, labels = getattr(held, f"{part}_images"), getattr(held, f"{part}_labels")
+        self.images, self.labels = np.array(images[:, 0]), labels.tolist()
         self.open = Image.fromarray
-        steps = [transforms.ToTensor(), transforms.Normalize((held.mean,), (held.std,))]
+        steps = [transforms.ToTensor(), *([transforms.Normalize((held.mean,), (held.std,))] if normalised else [])]
         self.transform = transforms.Compose(steps)
 
     def __len__(self) -> int:
