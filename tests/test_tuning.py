@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from winnow import io, runs, schemas, search, tuning, tuning_space
@@ -58,8 +59,9 @@ def test_trials_then_finalists_and_nothing_twice(
     assert [row["epochs"] for row in rows] == [1, 1, 1, 3, 3]
     assert all(row.keys() == schemas.SCHEMAS["tuning_trials"].keys() for row in rows)
     trials, finalists = rows[:3], rows[3:]
-    best = sorted(trials, key=lambda row: row["validation_loss"])[:2]
-    assert [row["trial"] for row in finalists] == [row["trial"] for row in best]
+    best = sorted(trials, key=lambda row: row["validation_loss"])
+    assert finalists[0]["trial"] == best[0]["trial"]
+    assert finalists[1]["trial"] in [row["trial"] for row in best[1:]]
     winner = min(finalists, key=lambda row: row["validation_loss"])
     assert (chosen["trial"], chosen["lr"]) == (winner["trial"], winner["lr"])
     assert chosen["validation_loss"] == winner["validation_loss"]
@@ -70,6 +72,20 @@ def test_trials_then_finalists_and_nothing_twice(
     tuning.tune(dataclasses.replace(spec, trials=4), digits, tmp_path / "tunings", tmp_path / "store")
     assert seen[0][1] == "1ep"  # the fourth trial, and at most a new finalist
     assert len(seen) <= 2
+
+
+def test_finalists_differ() -> None:
+    def trial(number: int, **settings: Any) -> optuna.trial.FrozenTrial:
+        made = optuna.trial.create_trial(value=0.0, user_attrs={"result": {"settings": settings}})
+        made.number = number
+        return made
+
+    rates = [trial(i, lr=lr) for i, lr in enumerate((0.1, 0.11, 0.09, 0.14, 0.01))]
+    assert [one.number for one in tuning.distinct(rates, 1)] == [0]
+    assert [one.number for one in tuning.distinct(rates, 3)] == [0, 3, 4]
+    assert [one.number for one in tuning.distinct(rates, 5)] == [0, 3, 4, 1, 2]  # all differences are used up
+    other = [trial(0, lr=0.1, nesterov=True), trial(1, lr=0.1, nesterov=True), trial(2, lr=0.1, nesterov=False)]
+    assert [one.number for one in tuning.distinct(other, 2)] == [0, 2]
 
 
 def test_a_killed_tuning_goes_on(

@@ -28,6 +28,7 @@ from winnow.spec import ScenarioSpec, TuningSpec, training_plugins
 from winnow.train import Trainer
 
 STARTUP = 4
+APART = 1.3  # factor by which finalists differ
 WORST = -4.0  # the value, -log(loss), of a trial that diverged: below every other, so that the search stays away
 
 
@@ -53,7 +54,7 @@ def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list
         print(f"trial {trial.number}: {settings}, validation loss {result['validation_loss']}", flush=True)
     trials = search.finished()[: spec.trials]
     ranked = sorted(trials, key=lambda trial: -trial.user_attrs["result"]["value"])
-    finalists = {trial.number: _finalist(spec, trial, record, data) for trial in ranked[: spec.finalists]}
+    finalists = {trial.number: _finalist(spec, trial, record, data) for trial in distinct(ranked, spec.finalists)}
     number, best = max(finalists.items(), key=lambda item: (_value(item[1]), -item[0]))
     if best["validation_loss"] is None:
         raise UserError(
@@ -66,6 +67,20 @@ def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list
         **{key: best[key] for key in ("validation_loss", "validation_accuracy")},
     }  # fmt: skip
     return [*_rows(spec, trials, finalists)], chosen
+
+
+def distinct(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
+    """The first `count` trials that differ from those before them; if there are too few, the next ones, too.
+
+    Towards its end a search tries much the same setting again and again: two finalists would be one.
+    """
+    found: list[FrozenTrial] = []
+    for trial in ranked:
+        mine = trial.user_attrs["result"]["settings"]
+        if all(_apart(mine, other.user_attrs["result"]["settings"]) for other in found):
+            found.append(trial)
+    rest = [trial for trial in ranked if trial not in found]
+    return [*found, *rest][:count]
 
 
 def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
@@ -99,6 +114,18 @@ def resolve(spec: ScenarioSpec, best: Path | None) -> ScenarioSpec:
         raise UserError("lr: 'best' needs the file that a tuning wrote (--best best.json).")
     chosen = io.read_json(best)
     return spec.with_settings({**chosen["settings"], "lr": chosen["lr"]})
+
+
+def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether some option differs, a number by a factor of APART at least."""
+    for option, x in a.items():
+        y = b[option]
+        if isinstance(x, (int, float)) and isinstance(y, (int, float)) and min(x, y) > 0:
+            if max(x, y) >= APART * min(x, y):
+                return True
+        elif x != y:
+            return True
+    return False
 
 
 def _value(result: dict[str, Any]) -> float:
