@@ -1,4 +1,4 @@
-"""Writes the measured numbers of docs/reproduction.md from the tables of an actual run, so that none is typed in.
+"""Writes the measured numbers of docs/reproduction.md and docs/optimizers.md from the tables of an actual run.
 
     python docs/reproduction.py results                    # or the results folder of a preset
     python docs/reproduction.py results sweep              # one part only
@@ -8,7 +8,6 @@ Parts of a study that has no results there keep what they say.
 A generated part stands between `<!-- begin NAME -->` and `<!-- end -->`; the text around it is written by hand.
 """
 
-import csv
 import json
 import re
 import sys
@@ -16,7 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parent / "reproduction.md"
+import optimizer_parts
+from markdown_tables import Rows, read, table
+
+PAGES = [Path(__file__).resolve().parent / name for name in ("reproduction.md", "optimizers.md")]
 REGION = re.compile(r"<!-- begin (?P<name>\S+) -->.*?<!-- end -->", re.DOTALL)
 # Test accuracy in percent, one run each: at epoch 20, and the mean of the last five epochs (of `seed_procedure`: of the
 # four epochs at its last density), from the metrics that the seed study published (see the page).
@@ -26,20 +28,6 @@ PUBLISHED = {
     ("gd", "seed_procedure"): ("GD `seed_procedure`, 72.4 % removed", 88.55, 88.16),
     ("eg", "seed_procedure"): ("EG `seed_procedure`, 72.4 % removed", 87.28, 87.21),
 }
-Rows = list[dict[str, str]]
-
-
-def read(study: Path, name: str) -> Rows:
-    """A joint table, or no rows if it was not made."""
-    path = study / "tables" / f"{name}.csv"
-    return list(csv.DictReader(path.open())) if path.exists() else []
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
-    lines.insert(1, ("---",) + ("---:",) * (len(lines[0]) - 1))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def percent(values: list[str]) -> str:
@@ -345,6 +333,7 @@ PARTS = {
     "conclusions": ("scratch", conclusions),
     "losses": ("scratch", losses),
     "ticket_provenance": ("tickets", ticket_provenance),
+    **{name: ("optimizers", write) for name, write in optimizer_parts.PARTS.items()},
 }
 
 
@@ -359,7 +348,8 @@ def main() -> None:
             return match[0]
         return f"<!-- begin {match['name']} -->\n\n{write(results / study)}\n\n<!-- end -->"
 
-    PAGE.write_text(REGION.sub(part, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(REGION.sub(part, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,137 @@
+"""The measured parts of docs/optimizers.md, from the joint tables of the study `optimizers` (see reproduction.py)."""
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from markdown_tables import Rows, read, table
+
+PLAIN = "plain"
+
+
+def _of(rows: Rows, **values: str) -> Rows:
+    return [row for row in rows if all(row[key] == value for key, value in values.items())]
+
+
+def _order(study: Path) -> list[str]:
+    """The arms of `plain`, the most accurate on the test images first."""
+    rows = _of(read(study, "outcomes"), scenario=PLAIN)
+    return [row["arm"] for row in sorted(rows, key=lambda row: -float(row["test_accuracy"] or 0))]
+
+
+def _setting(row: dict[str, Any]) -> str:
+    found = [f"lr {float(row['lr']):g}"]
+    for path, value in json.loads(row["settings"] or "{}").items():
+        found.append(f"{path.rpartition('.')[2].replace('_', ' ')} {value:g}")
+    return ", ".join(found)
+
+
+def _accuracy(row: dict[str, Any]) -> str:
+    """Mean with its 95 % interval in percent; what diverged."""
+    if not row["test_accuracy"]:
+        return "diverged"
+    low, high = row["test_accuracy_ci95_low"], row["test_accuracy_ci95_high"]
+    interval = f" [{100 * float(low):.2f}, {100 * float(high):.2f}]" if low else ""
+    lost = f", {row['diverged']} diverged" if int(row["diverged"]) else ""
+    return f"{100 * float(row['test_accuracy']):.2f}{interval}{lost}"
+
+
+def plain(study: Path) -> str:
+    """Settings and outcomes of every optimiser in the plain scenario, the most accurate first."""
+    outcomes = {row["arm"]: row for row in _of(read(study, "outcomes"), scenario=PLAIN)}
+    settings = {row["arm"]: row for row in _of(read(study, "final_runs"), scenario=PLAIN)}
+    ranks = {row["arm"]: row for row in _of(read(study, "ranking"), scenario=PLAIN)}
+    lines = []
+    for arm in _order(study):
+        row, rank = outcomes[arm], ranks.get(arm)
+        difference = f"{100 * float(row['difference']):+.2f}" if row["difference"] else ""
+        if row["difference_ci95_low"]:
+            ends = [100 * float(row[f"difference_ci95_{end}"]) for end in ("low", "high")]
+            difference += f" [{ends[0]:+.2f}, {ends[1]:+.2f}]"
+        lines.append(
+            (
+                f"`{arm}`", _setting(settings[arm]), f"{100 * float(rank['validation_accuracy']):.2f}" if rank else "",
+                _accuracy(row), f"{float(row['test_loss']):.3f}" if row["test_loss"] else "", difference, row["n"],
+            )
+        )  # fmt: skip
+    reference = next((row["reference"] for row in outcomes.values() if row["reference"]), "")
+    header = (
+        "arm", "chosen setting", "validation accuracy, %", "test accuracy, % [95 % interval]", "test loss",
+        f"difference to `{reference}`, points", "seeds",
+    )  # fmt: skip
+    return table(header, lines)
+
+
+def targets(study: Path) -> str:
+    """What it cost to reach each target in the plain scenario: medians over the seeds that reached it."""
+    rows = _of(read(study, "time_to_target"), scenario=PLAIN)
+    goals = list(dict.fromkeys(row["target"] for row in rows))
+    lines = []
+    for arm in _order(study):
+        line = [f"`{arm}`"]
+        for goal in goals:
+            mine = _of(rows, arm=arm, target=goal)
+            reached = [row for row in mine if row["epoch"]]
+            line.append(f"{len(reached)} of {len(mine)}")
+            for column, unit in (("epoch", 1), ("sample_gradients", 1e3), ("multiply_adds", 1e9), ("seconds", 1)):
+                values = [float(row[column]) / unit for row in reached]
+                whole = f"{statistics.median(values):,.0f}" if values else ""
+                line.append(whole)
+        if any(cell for cell in line[2:6]):
+            lines.append(line)
+    header = ["arm"]
+    for goal in goals:
+        name = f"{100 * float(goal):g} %"
+        header += [f"reach {name}", "epochs", "thousand gradients", "10^9 multiply-adds", "processor seconds"]
+    return table(header, lines)
+
+
+def scenarios(study: Path) -> str:
+    """Test accuracy in every scenario but the plain one, and its difference to the same optimiser's plain run."""
+    outcomes = read(study, "outcomes")
+    dense = {row["arm"]: float(row["test_accuracy"]) for row in _of(outcomes, scenario=PLAIN) if row["test_accuracy"]}
+    others = list(dict.fromkeys(row["scenario"] for row in outcomes if row["scenario"] != PLAIN))
+    arms = [arm for arm in _order(study) if any(_of(outcomes, scenario=one, arm=arm) for one in others)]
+    lines = []
+    for scenario in others:
+        line = [f"`{scenario}`"]
+        for arm in arms:
+            found = _of(outcomes, scenario=scenario, arm=arm)
+            if not found or not found[0]["test_accuracy"]:
+                line.append("diverged" if found else "")
+                continue
+            row = found[0]
+            accuracy = float(row["test_accuracy"])
+            line.append(f"{100 * accuracy:.2f} ± {100 * float(row['test_accuracy_sd'] or 0):.2f} "
+                        f"({100 * (accuracy - dense[arm]):+.2f})")  # fmt: skip
+        lines.append(line)
+    return table(("scenario", *(f"`{arm}`" for arm in arms)), lines)
+
+
+def starter(study: Path) -> str:
+    """The starter script's settings, epoch by epoch."""
+    rows = _of(read(study, "course"), scenario=PLAIN, arm="starter")
+    lines = []
+    for epoch in sorted({float(row["epoch"]) for row in rows}):
+        now = [row for row in rows if float(row["epoch"]) == epoch]
+        accuracies = [100 * float(row["test_accuracy"]) for row in now]
+        means = [statistics.mean(float(row[name]) for row in now) for name in ("train_loss", "test_loss")]
+        cells = (f"{epoch:g}", *(f"{mean:.3f}" for mean in means), f"{statistics.mean(accuracies):.1f}")
+        lines.append((*cells, f"{min(accuracies):.1f} to {max(accuracies):.1f}"))
+    return table(("epoch", "training loss", "test loss", "test accuracy, %", "over the seeds"), lines)
+
+
+def parameters(study: Path) -> str:
+    """LeNet-5's tensors."""
+    lines = [
+        (f"`{row['tensor']}`", row["shape"], f"{int(row['parameters']):,}", f"{int(row['multiply_adds']):,}")
+        for row in read(study, "parameters")
+    ]
+    return table(("tensor", "shape", "parameters", "multiply-adds per image"), lines)
+
+
+PARTS = {
+    "optimizers_plain": plain, "optimizers_targets": targets, "optimizers_scenarios": scenarios,
+    "optimizers_starter": starter, "optimizers_parameters": parameters,
+}  # fmt: skip
