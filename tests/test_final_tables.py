@@ -79,7 +79,7 @@ def test_the_ranking_is_by_the_chosen_settings_validation_loss_in_every_scenario
 
 
 def test_what_final_runs_end_with_and_cost(tmp_path: Path) -> None:
-    """Per gradient 3 x 12 multiply-adds, per step 5; 40 seconds are those of two lanes."""
+    """Per gradient 3 x 12 multiply-adds, per step 5; 40 seconds are those of two lanes, by their work."""
     rows = lane(3, [0.5, 0.75]) + lane(4, [0.5, 0.8], sample_gradients=[60, 120])
     run = final(tmp_path, rows, lr="0.05", update_multiply_adds=5.0)
     settings = {"optimizer.weight_decay": 0.001, "batch_size": 32}
@@ -90,8 +90,9 @@ def test_what_final_runs_end_with_and_cost(tmp_path: Path) -> None:
     assert row["settings"] == '{"batch_size":32,"optimizer.weight_decay":0.001}'
     assert row[["train_loss", "test_loss", "test_accuracy"]].tolist() == pytest.approx([0.25, 0.35, 0.75])
     assert found["sample_gradients"].tolist() == [80, 120]
-    assert found["multiply_adds"].tolist() == [80 * 36 + 20 * 5, 120 * 36 + 20 * 5]
-    assert found["seconds"].tolist() == [20.0, 20.0]
+    work = [80 * 36 + 20 * 5, 120 * 36 + 20 * 5]
+    assert found["multiply_adds"].tolist() == work
+    assert found["seconds"].tolist() == pytest.approx([40 * one / sum(work) for one in work])
     assert found[["nonzero", "sparsifier", "diverged_step"]].isna().all(axis=None)
 
 
@@ -165,6 +166,13 @@ def test_the_course_has_every_evaluation_with_its_cost(tmp_path: Path) -> None:
     assert found["sample_gradients"].tolist() == [40, 80, 120]
     assert found["multiply_adds"].tolist() == [1442, 2885, 4328]  # 1442.5, 2885 and 4327.5, rounded to even
     assert found["seconds"].tolist() == pytest.approx([40 / 3, 80 / 3, 40])
+
+
+def test_seconds_follow_the_work_where_the_batch_grows(tmp_path: Path) -> None:
+    """An epoch of 40 images each, in 20 steps, then in 10, then in 2: a third of the time each."""
+    rows = metrics(0, [0.5, 0.7, 0.8], iteration=[20, 30, 32], sample_gradients=[40, 80, 120])
+    found = table(tmp_path, "course", final(tmp_path, rows, processor_seconds=30.0))
+    assert found["seconds"].tolist() == pytest.approx([10, 20, 30])
 
 
 def test_the_first_evaluation_at_the_last_density_reaches_a_target(tmp_path: Path) -> None:
