@@ -108,6 +108,9 @@ def test_jobs_and_what_they_are_told() -> None:
     assert list(tuned["space"]) == ["lr", "optimizer.weight_decay"]
     assert tuned["start"] == {"lr": 0.05}
     assert (tuned["scenario"]["training"]["train_on"], tuned["length"]) == ("holdout", "3ep")
+    table = made.job("table", {"study": S, "table": "final_runs"})
+    assert table.spec["tuned_in"] == {"short": "plain", "thin": "plain"}
+    assert "results/optimizers/muon/plain/tuning/best.json" in table.inputs["runs"]
 
 
 def test_what_a_change_makes_stale() -> None:

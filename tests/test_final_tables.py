@@ -30,6 +30,11 @@ def lane(seed: int, accuracies: list[float], **columns: Any) -> list[dict[str, A
     return metrics(seed, accuracies, **({"sample_gradients": images} | columns))
 
 
+def sparse(name: str, density: float, scope: str = "global", **options: Any) -> dict[str, Any]:
+    """The spec of a sparse scenario, as far as tables read it."""
+    return {"sparsify": {"name": name, "density": density, **options}, "scope": scope}
+
+
 def dead(seed: int) -> list[dict[str, Any]]:
     return lane(seed, [0.95, 0.1], test_loss=[0.3, None], diverged_step=[None, 15])
 
@@ -106,12 +111,47 @@ def test_nonzero_weights_are_counted_in_the_prunable_tensors(tmp_path: Path) -> 
     weight = np.array([[1.0, 0, 0, 2.0], [1.0, 1.0, 0, 0]], dtype=np.float32).reshape(2, 2, 2)
     tensors = {"mask": {"fc.weight": np.ones((2, 2, 2), dtype=bool)}, "final": {"fc.weight": weight, "fc.bias": weight}}
     rows = lane(0, [0.5], density=0.75) + lane(1, [0.5], density=0.5, diverged_step=3)
-    run = final(tmp_path, rows, scenario="thin", tensors=tensors, spec={"sparsify": {"name": "dynamic_sparse"}})
+    run = final(tmp_path, rows, scenario="thin", tensors=tensors, spec=sparse("dynamic_sparse", 0.75))
     found = table(tmp_path, "final_runs", run)
     assert found["nonzero"].tolist()[0] == 2
     assert np.isnan(found["nonzero"][1])  # diverged
     assert found["density"].tolist() == [0.75, 0.5]
     assert found["sparsifier"].tolist() == ["dynamic_sparse"] * 2
+
+
+@pytest.mark.parametrize(
+    ("densities", "nonzero", "spec", "wrong"),
+    [
+        ([0.5, 0.5], 4, sparse("iterative_hard_thresholding", 0.5), False),
+        ([0.5, 0.5], 5, sparse("iterative_hard_thresholding", 0.5), True),  # one weight more than the mask says
+        ([0.625, 0.5], 4, sparse("iterative_hard_thresholding", 0.5), True),
+        ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="1ep"), False),  # on the way there
+        ([1.0, 0.625], 5, sparse("gradual_magnitude", 0.5, end="10it"), True),
+        ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="9it"), True),
+        ([0.625, 0.625], 5, sparse("dynamic_sparse", 0.55, "layerwise"), True),  # 2 + 2 of 4 + 4, not 4.4 of 8
+        ([0.5, 0.5], 4, sparse("dynamic_sparse", 0.55, "layerwise"), False),
+    ],
+)
+def test_more_weights_than_a_scenario_allows_are_an_error(
+    tmp_path: Path, densities: list[float], nonzero: int, spec: dict[str, Any], wrong: bool
+) -> None:
+    values = np.zeros((1, 8), dtype=np.float32)
+    values[:, :nonzero] = 1
+    weights = {"a.weight": values[:, :4], "b.weight": values[:, 4:], "b.bias": np.ones((1, 2), dtype=np.float32)}
+    tensors = {"mask": {name: weights[name] != 0 for name in ("a.weight", "b.weight")}, "final": weights}
+    run = final(tmp_path, lane(0, [0.5, 0.6], density=densities), scenario="thin", tensors=tensors, spec=spec)
+    if wrong:
+        with pytest.raises(UserError, match=r"thin/final/seeds0: seed 0 has 5 nonzero weights of 8 .*allows 4\."):
+            table(tmp_path, "final_runs", run)
+    else:
+        assert table(tmp_path, "final_runs", run)["nonzero"].tolist() == [nonzero]
+
+
+def test_settings_that_were_tuned_in_another_scenario_are_told(tmp_path: Path) -> None:
+    runs = [tuned(tmp_path, [trial(0, 0.5)], 0, settings={"optimizer.damping": 0.1})]
+    runs += [final(tmp_path, lane(0, [0.5]), scenario=name) for name in ("plain", "thin")]
+    found = table(tmp_path, "final_runs", *runs, tuned_in={"thin": "plain"})
+    assert found["settings"].tolist() == ['{"optimizer.damping":0.1}'] * 2
 
 
 def test_a_diverged_lane_has_no_losses_and_keeps_its_step(tmp_path: Path) -> None:
