@@ -16,6 +16,7 @@ from winnow.jobs import Job
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 S = "optimizers"
+L1 = {"name": "l1_proximal", "density": 0.6, "end": "1ep", "strength": 0.1}
 SMALL = {  # three arms, so that a test takes no longer than it must
     "arms": {name: DEFAULT[S]["arms"][name] for name in ("starter", "nesterov", "muon")},
     "scenarios": {
@@ -75,6 +76,7 @@ def jobs(*changes: tuple[str, Any]) -> plan.Plan:
          "optimizers.scenarios.thin.tuned_in: 'l2' is not valid; starter does not run there"),
         ("scenarios.plain.enabled", False, "scenarios.short.tuned_in: 'plain' is switched off"),
         ("scenarios.short.space", {"lr": [1]}, "optimizers.scenarios.short.space: a scenario with tuned_in"),
+        ("tuning.length", "11ep", "tuning.length: 11ep is not valid; .* arm nesterov trains for 10ep in plain"),
         ("scenarios.thin.sparsify.end", "10ep",
          "optimizers.scenarios.thin.sparsify.end: 10ep is not valid; the option end .*before the end of training"),
         ("scenarios.thin.tuned_in", None, "scenarios.thin.sparsify.end: 7ep is not valid; .* thin, trials of 3ep"),
@@ -84,6 +86,36 @@ def jobs(*changes: tuple[str, Any]) -> plan.Plan:
 def test_every_mistake_is_told(path: str, value: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         config.validate(changed((path, value)))
+
+
+@pytest.mark.parametrize(
+    ("space", "thin", "message"),
+    [
+        ({"sparsify.strength": [0.1]}, {"sparsify": {"name": "iterative_hard_thresholding", "density": 0.1}},
+         "sparsify.strength, which does not fit here"),
+        ({"sparsify.strength": [0.1]}, {}, "sparsify.strength, which does not fit here"),
+        ({"optimizer.weight_decay": [0.1]}, {"optimizer": {"weight_decay": 0.5}},
+         "optimizer.weight_decay is tuned there"),
+        ({"batch_size": [32, 64]}, {"training": {"batch_size": 128}}, "batch_size is tuned there, and set here"),
+        ({"schedule.pct_start": [0.2, 0.3]}, {"training": {"schedule": {"name": "one_cycle", "pct_start": 0.5}}},
+         "schedule.pct_start is tuned there, and set here"),
+        ({"optimizer.weight_decay": [0.1]}, {"optimizer": {"momentum": 0.5}}, None),
+        ({"sparsify.strength": [0.1]}, {"sparsify": {**L1, "density": 0.1}}, None),
+    ],
+)  # fmt: skip
+def test_a_setting_tuned_elsewhere_fits_the_scenario_that_takes_it(
+    space: dict[str, Any], thin: dict[str, Any], message: str | None
+) -> None:
+    scenarios = {
+        "first": {"arms": ["muon"], "space": space, "sparsify": L1},
+        "second": {"arms": ["muon"], "tuned_in": "first", **thin},
+    }
+    raw = changed(("scenarios", scenarios))
+    if message is None:
+        config.validate(raw)
+    else:
+        with pytest.raises(UserError, match=f"optimizers.scenarios.second.tuned_in: 'first' is not valid; .*{message}"):
+            config.validate(raw)
 
 
 def test_jobs_and_what_they_are_told() -> None:
@@ -108,6 +140,9 @@ def test_jobs_and_what_they_are_told() -> None:
     assert list(tuned["space"]) == ["lr", "optimizer.weight_decay"]
     assert tuned["start"] == {"lr": 0.05}
     assert (tuned["scenario"]["training"]["train_on"], tuned["length"]) == ("holdout", "3ep")
+    table = made.job("table", {"study": S, "table": "final_runs"})
+    assert table.spec["tuned_in"] == {"short": "plain", "thin": "plain"}
+    assert "results/optimizers/muon/plain/tuning/best.json" in table.inputs["runs"]
 
 
 def test_what_a_change_makes_stale() -> None:

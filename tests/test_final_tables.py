@@ -30,6 +30,11 @@ def lane(seed: int, accuracies: list[float], **columns: Any) -> list[dict[str, A
     return metrics(seed, accuracies, **({"sample_gradients": images} | columns))
 
 
+def sparse(name: str, density: float, scope: str = "global", **options: Any) -> dict[str, Any]:
+    """The spec of a sparse scenario, as far as tables read it."""
+    return {"sparsify": {"name": name, "density": density, **options}, "scope": scope}
+
+
 def dead(seed: int) -> list[dict[str, Any]]:
     return lane(seed, [0.95, 0.1], test_loss=[0.3, None], diverged_step=[None, 15])
 
@@ -79,7 +84,7 @@ def test_the_ranking_is_by_the_chosen_settings_validation_loss_in_every_scenario
 
 
 def test_what_final_runs_end_with_and_cost(tmp_path: Path) -> None:
-    """Per gradient 3 x 12 multiply-adds, per step 5; 40 seconds are those of two lanes."""
+    """Per gradient 3 x 12 multiply-adds, per step 5; 40 seconds are those of two lanes, by their work."""
     rows = lane(3, [0.5, 0.75]) + lane(4, [0.5, 0.8], sample_gradients=[60, 120])
     run = final(tmp_path, rows, lr="0.05", update_multiply_adds=5.0)
     settings = {"optimizer.weight_decay": 0.001, "batch_size": 32}
@@ -90,8 +95,9 @@ def test_what_final_runs_end_with_and_cost(tmp_path: Path) -> None:
     assert row["settings"] == '{"batch_size":32,"optimizer.weight_decay":0.001}'
     assert row[["train_loss", "test_loss", "test_accuracy"]].tolist() == pytest.approx([0.25, 0.35, 0.75])
     assert found["sample_gradients"].tolist() == [80, 120]
-    assert found["multiply_adds"].tolist() == [80 * 36 + 20 * 5, 120 * 36 + 20 * 5]
-    assert found["seconds"].tolist() == [20.0, 20.0]
+    work = [80 * 36 + 20 * 5, 120 * 36 + 20 * 5]
+    assert found["multiply_adds"].tolist() == work
+    assert found["seconds"].tolist() == pytest.approx([40 * one / sum(work) for one in work])
     assert found[["nonzero", "sparsifier", "diverged_step"]].isna().all(axis=None)
 
 
@@ -105,12 +111,47 @@ def test_nonzero_weights_are_counted_in_the_prunable_tensors(tmp_path: Path) -> 
     weight = np.array([[1.0, 0, 0, 2.0], [1.0, 1.0, 0, 0]], dtype=np.float32).reshape(2, 2, 2)
     tensors = {"mask": {"fc.weight": np.ones((2, 2, 2), dtype=bool)}, "final": {"fc.weight": weight, "fc.bias": weight}}
     rows = lane(0, [0.5], density=0.75) + lane(1, [0.5], density=0.5, diverged_step=3)
-    run = final(tmp_path, rows, scenario="thin", tensors=tensors, spec={"sparsify": {"name": "dynamic_sparse"}})
+    run = final(tmp_path, rows, scenario="thin", tensors=tensors, spec=sparse("dynamic_sparse", 0.75))
     found = table(tmp_path, "final_runs", run)
     assert found["nonzero"].tolist()[0] == 2
     assert np.isnan(found["nonzero"][1])  # diverged
     assert found["density"].tolist() == [0.75, 0.5]
     assert found["sparsifier"].tolist() == ["dynamic_sparse"] * 2
+
+
+@pytest.mark.parametrize(
+    ("densities", "nonzero", "spec", "wrong"),
+    [
+        ([0.5, 0.5], 4, sparse("iterative_hard_thresholding", 0.5), False),
+        ([0.5, 0.5], 5, sparse("iterative_hard_thresholding", 0.5), True),  # one weight more than the mask says
+        ([0.625, 0.5], 4, sparse("iterative_hard_thresholding", 0.5), True),
+        ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="1ep"), False),  # on the way there
+        ([1.0, 0.625], 5, sparse("gradual_magnitude", 0.5, end="10it"), True),
+        ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="9it"), True),
+        ([0.625, 0.625], 5, sparse("dynamic_sparse", 0.55, "layerwise"), True),  # 2 + 2 of 4 + 4, not 4.4 of 8
+        ([0.5, 0.5], 4, sparse("dynamic_sparse", 0.55, "layerwise"), False),
+    ],
+)
+def test_more_weights_than_a_scenario_allows_are_an_error(
+    tmp_path: Path, densities: list[float], nonzero: int, spec: dict[str, Any], wrong: bool
+) -> None:
+    values = np.zeros((1, 8), dtype=np.float32)
+    values[:, :nonzero] = 1
+    weights = {"a.weight": values[:, :4], "b.weight": values[:, 4:], "b.bias": np.ones((1, 2), dtype=np.float32)}
+    tensors = {"mask": {name: weights[name] != 0 for name in ("a.weight", "b.weight")}, "final": weights}
+    run = final(tmp_path, lane(0, [0.5, 0.6], density=densities), scenario="thin", tensors=tensors, spec=spec)
+    if wrong:
+        with pytest.raises(UserError, match=r"thin/final/seeds0: seed 0 has 5 nonzero weights of 8 .*allows 4\."):
+            table(tmp_path, "final_runs", run)
+    else:
+        assert table(tmp_path, "final_runs", run)["nonzero"].tolist() == [nonzero]
+
+
+def test_settings_that_were_tuned_in_another_scenario_are_told(tmp_path: Path) -> None:
+    runs = [tuned(tmp_path, [trial(0, 0.5)], 0, settings={"optimizer.damping": 0.1})]
+    runs += [final(tmp_path, lane(0, [0.5]), scenario=name) for name in ("plain", "thin")]
+    found = table(tmp_path, "final_runs", *runs, tuned_in={"thin": "plain"})
+    assert found["settings"].tolist() == ['{"optimizer.damping":0.1}'] * 2
 
 
 def test_a_diverged_lane_has_no_losses_and_keeps_its_step(tmp_path: Path) -> None:
@@ -165,6 +206,13 @@ def test_the_course_has_every_evaluation_with_its_cost(tmp_path: Path) -> None:
     assert found["sample_gradients"].tolist() == [40, 80, 120]
     assert found["multiply_adds"].tolist() == [1442, 2885, 4328]  # 1442.5, 2885 and 4327.5, rounded to even
     assert found["seconds"].tolist() == pytest.approx([40 / 3, 80 / 3, 40])
+
+
+def test_seconds_follow_the_work_where_the_batch_grows(tmp_path: Path) -> None:
+    """An epoch of 40 images each, in 20 steps, then in 10, then in 2: a third of the time each."""
+    rows = metrics(0, [0.5, 0.7, 0.8], iteration=[20, 30, 32], sample_gradients=[40, 80, 120])
+    found = table(tmp_path, "course", final(tmp_path, rows, processor_seconds=30.0))
+    assert found["seconds"].tolist() == pytest.approx([10, 20, 30])
 
 
 def test_the_first_evaluation_at_the_last_density_reaches_a_target(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,74 @@ def test_a_killed_tuning_goes_on(
     assert calls == 7
 
 
+def test_two_processes_do_the_same_tuning_once_and_find_the_same(
+    spec: TuningSpec, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    train, begun, go_on, lengths = tuning.train, threading.Event(), threading.Event(), list[str | None]()
+
+    def slow(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
+        lengths.append(length)
+        if len(lengths) == 1:
+            begun.set()
+            go_on.wait(60)
+        return train(spec, settings, length, data)
+
+    monkeypatch.setattr(tuning, "train", slow)
+    found: dict[str, Any] = {}
+
+    def work(name: str) -> None:
+        found[name] = tuning.tune(spec, digits, tmp_path / "tunings", tmp_path / "store")
+
+    first, second = (threading.Thread(target=work, args=(name,)) for name in ("first", "second"))
+    first.start()
+    begun.wait(60)
+    second.start()
+    second.join(2)  # it would be through by then
+    go_on.set()
+    first.join()
+    second.join()
+    assert found["first"] == found["second"]
+    assert lengths == ["1ep"] * 3 + [None] * 2
+    assert "waiting for another process" in capfd.readouterr().out
+
+
+def test_no_two_trials_are_the_same_setting(
+    spec: TuningSpec, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range with two settings of three digits: none is tried twice, and it ends when no other is found."""
+    monkeypatch.setattr(search, "TRIES", 1000)
+    narrow = dataclasses.replace(
+        spec, space={"lr": {"low": 0.1, "high": 0.101, "log": False}}, start={"lr": 0.1}, trials=9
+    )
+    result = {"epoch": 1, "validation_loss": 0.5, "validation_accuracy": 0.8, "diverged_step": None, "seconds": 1.0}
+    monkeypatch.setattr(tuning, "train", lambda *_: dict(result))
+    rows, _ = tuning.tune(narrow, digits, tmp_path / "tunings", tmp_path / "store")
+    rates = [row["lr"] for row in rows if row["stage"] == "trial"]
+    assert sorted(rates) == ["0.1", "0.101"]
+    assert len({row["lr"] for row in rows if row["stage"] == "finalist"}) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trials": 0}, "The tuning spec has trials: 0; valid is a whole number >= 1"),
+        ({"finalists": "2"}, "The tuning spec has finalists: '2'"),
+        ({"space": {"lr": {"low": 0.1, "high": 1.0}}}, "in the form that is needed it is .*'log': False"),
+        ({"space": {"optimizer.beta": [1]}}, "The option 'optimizer.beta' is not known"),
+        ({"train_on": "all"}, "scenario.training.train_on: 'all'; valid is 'holdout'"),
+    ],
+)
+def test_a_wrong_spec_by_hand_is_told(
+    spec: TuningSpec, digits: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    if "train_on" in change:
+        training = dataclasses.replace(spec.scenario.training, **change)
+        change = {"scenario": spec.scenario.with_training(training)}
+    with pytest.raises(UserError, match=message):
+        tuning.tune(dataclasses.replace(spec, **change), digits, tmp_path / "tunings", tmp_path / "store")
+    assert not (tmp_path / "tunings").exists()
+
+
 def test_diverged_trials_are_kept_and_never_chosen(spec: TuningSpec, digits: Path, tmp_path: Path) -> None:
     training = dataclasses.replace(spec.scenario.training, optimizer={"name": "eg"})  # exp(lr * gradient) overflows
     spec = dataclasses.replace(spec, scenario=spec.scenario.with_training(training))
@@ -141,8 +210,12 @@ def test_the_chosen_setting_is_what_the_final_run_trains(spec: TuningSpec, digit
     assert [(name, mask.all(), len(mask)) for name, mask in sorted(masks.items())] == [
         ("rnn.weight_hh_l0", True, 2), ("rnn.weight_hh_l1", True, 2),
     ]  # fmt: skip
+    best_rate = final.with_training(dataclasses.replace(final.training, lr="best"))
     with pytest.raises(UserError, match="needs the file that a tuning wrote"):
-        tuning.resolve(final.with_training(dataclasses.replace(final.training, lr="best")), None)
+        tuning.resolve(best_rate, None)
+    io.write_json(best, {"lr": "0.05", "candidates": []})  # that of a sweep of rates
+    with pytest.raises(UserError, match=r"best\.json holds no chosen setting"):
+        tuning.resolve(best_rate, best)
 
 
 @pytest.mark.parametrize(

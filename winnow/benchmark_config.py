@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from winnow import config_errors, options, tuning_space
+from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.fields import (
     ArmNames,
@@ -118,6 +119,9 @@ class BenchmarkStudy(Strict):
         for name, scenario in self.scenarios.items():
             for arm in scenario.arms or self.arms:
                 self._check(arm, name)
+        for name, scenario in self.scenarios.items():
+            for arm in self.arms_of(name) if scenario.tuned_in else ():
+                self._check_taken(arm, name, scenario)
         return self
 
     # -- what an arm is in a scenario ---------------------------------------------------------------------------
@@ -182,6 +186,21 @@ class BenchmarkStudy(Strict):
         if missing:
             raise fail(f"{scenario.tuned_in!r} is not valid; {', '.join(missing)} does not run there.", path)
 
+    def _check_taken(self, arm: str, name: str, scenario: Scenario) -> None:
+        """What was tuned elsewhere must be known here, and not be set here: it would not count."""
+        assert scenario.tuned_in is not None
+        path = f"scenarios.{name}.tuned_in"
+        taken = self.space(arm, scenario.tuned_in)
+        try:
+            tuning_space.check(taken, self.entry(arm, name))
+        except options.WrongValueError as error:
+            text = f"the setting chosen there has {error.path}, which does not fit here: {error}"
+            raise fail(f"{scenario.tuned_in!r} is not valid; {text} (Arm {arm}.)", path) from error
+        own = {*scenario.training, *(f"optimizer.{option}" for option in scenario.optimizer)}
+        if twice := [one for one in taken if {one, one.partition(".")[0]} & own]:
+            text = f"{', '.join(twice)} is tuned there, and set here, too. Leave one of them out."
+            raise fail(f"{scenario.tuned_in!r} is not valid; {text} (Arm {arm}.)", path)
+
     def _check(self, arm: str, scenario: str) -> None:
         """The same checks that a study with this one arm would go through, for all that is trained."""
         there, training = self.scenarios[scenario], self.training_of(arm, scenario)
@@ -195,6 +214,10 @@ class BenchmarkStudy(Strict):
         except options.WrongValueError as error:
             place = f"scenarios.{scenario}" if error.path in there.space else f"arms.{arm}"
             raise fail(str(error), f"{place}.space.{error.path}") from error
+        short, full_length = Duration.parse(self.tuning.length), Duration.parse(training.length)
+        if tuned and short.unit == full_length.unit and short.count > full_length.count:
+            text = f"that is longer than the runs it stands for: arm {arm} trains for {full_length} in {scenario}"
+            raise fail(f"{short} is not valid; {text}.", "tuning.length")
         sizes = tuned.get("batch_size", [training.batch_size])
         for size in sizes if isinstance(sizes, list) else [sizes["high"]]:
             full = training.model_copy(update={"batch_size": size})

@@ -104,4 +104,9 @@ class BenchmarkPlan(StudyOutputs):
         self.runs.append(RunFolder("final", arm, scenario, 0, train_on, BEST, seeds, folder))
 
     def _table_spec(self, runs: list[RunFolder]) -> dict[str, Any]:
-        return {"targets": self.study.targets, "reference": self.study.reference}
+        scenarios = self.study.scenarios.items()
+        return {
+            "targets": self.study.targets,
+            "reference": self.study.reference,
+            "tuned_in": {name: one.tuned_in for name, one in scenarios if one.enabled and one.tuned_in},
+        }

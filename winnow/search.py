@@ -32,6 +32,7 @@ from winnow.search_space import Space
 from winnow.seeds import stream
 
 STUDY = "sweep"
+TRIES = 100_000  # to find a setting that did not come yet
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -88,7 +89,7 @@ class Search:
     """The record of one sweep in `folder`, made where it is missing.
 
     stop_hopeless: whether the pruner is asked; first: what the first trial takes, as far as it says; sampler: makes the
-    one that proposes, of a seed.
+    one that proposes, of a seed; same: text that is equal for points which are one setting.
     """
 
     def __init__(
@@ -98,11 +99,12 @@ class Search:
         stop_hopeless: bool = False,
         first: Mapping[str, Any] | None = None,
         sampler: Callable[[int], BaseSampler] = tpe,
+        same: Callable[[Mapping[str, Any]], str] = search_space.identity,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
-        self.first, self.sampler = first, sampler
+        self.first, self.sampler, self.same = first, sampler, same
         self.distributions = {option: _distribution(values) for option, values in space.items()}
         self.lock = FileLock(folder / "lock")
         self.mine: dict[int, FileLock] = {}
@@ -136,11 +138,14 @@ class Search:
         return [trial for trial in self.trials() if trial.state in FINISHED]
 
     def next(self, limit: int) -> Trial | None:
-        """A trial to train: one that a dead worker left, or a new one; None where `limit` are finished or running."""
+        """A trial to train: one that a dead worker left, or a new one; None where `limit` are finished or running.
+
+        Also None where all of the space came already, or no other setting of it is found.
+        """
         with self.locked():
             known: set[str] = set()
             for trial in self.trials():
-                same = search_space.identity(trial.params)
+                same = self.same(trial.params)
                 if trial.state == TrialState.RUNNING and self._take(trial.number):
                     if trial.params.keys() != self.space.keys() or same in known:  # it died while it was asked for
                         self.study.tell(trial.number, state=TrialState.FAIL)
@@ -153,8 +158,9 @@ class Search:
             trials = self.trials()
             if len(trials) >= min(limit, search_space.size(self.space)):
                 return None
-            new = self._ask({search_space.identity(trial.params) for trial in trials})
-            self._take(new.number)
+            new = self._ask({self.same(trial.params) for trial in trials})
+            if new is not None:
+                self._take(new.number)
             return new
 
     def hopeless(self, trial: Trial, epoch: int, accuracy: float) -> bool:
@@ -181,8 +187,8 @@ class Search:
             self.study.tell(number, value)
         self._give_back(number)
 
-    def _ask(self, known: set[str]) -> Trial:
-        """A new trial whose setting is none of `known` (see search_space.identity)."""
+    def _ask(self, known: set[str]) -> Trial | None:
+        """A new trial whose setting is none of `known` (see `same`); None where none is found."""
         # Seeded by the number of the proposal: one worker alone takes the same path, killed or not.
         proposals = len(self.study.get_trials(deepcopy=False))
         random = stream(0, "drawing", proposals)
@@ -191,13 +197,15 @@ class Search:
             self.study.enqueue_trial(dict(self.first))
         trial = self.study.ask(self.distributions)
         values = trial.params
-        if search_space.identity(values) not in known:
+        if self.same(values) not in known:
             return trial
         self.study.tell(trial, state=TrialState.FAIL)
-        while search_space.identity(values) in known:
+        for _ in range(TRIES):
             values = search_space.neighbour(self.space, values, random)
-        self.study.enqueue_trial(values)
-        return self.study.ask(self.distributions)
+            if self.same(values) not in known:
+                self.study.enqueue_trial(values)
+                return self.study.ask(self.distributions)
+        return None
 
     def _take(self, number: int) -> bool:
         """Whether the trial is ours now: nobody who lives trains it."""

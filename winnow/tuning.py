@@ -3,8 +3,9 @@
 Everything is trained with one seed on the images that are not held out, and judged by the loss on those that are, at
 the last evaluation. The first trial is the setting that config names, the next STARTUP - 1 are drawn at random, then
 Optuna proposes by a Gaussian process: with ten trials it comes nearer to the best rate than TPE. Numbers are rounded to
-three digits before they are used. What is finished survives a kill: the trials in the journal of a `Search`, the
-finalists in files beside it.
+three digits before they are used, and no setting is tried twice. What is finished survives a kill: the trials in the
+journal of a `Search`, the finalists in files beside it. One process at a time works on a tuning: what is proposed, and
+so what is chosen, depends on all trials before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from winnow import engine, io, provenance, runs, tuning_space
+from winnow import engine, io, provenance, runs, search_space, tuning_space
 from winnow.errors import UserError
 from winnow.rates import rate_text
-from winnow.search import Search
+from winnow.search import FileLock, Search
 from winnow.spec import ScenarioSpec, TuningSpec, training_plugins
 from winnow.train import Trainer
 
@@ -41,12 +42,25 @@ def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list
     """Rows of the table `tuning_trials`, and the chosen setting as best.json has it.
 
     data: the packed data set; tunings: where tunings are recorded; store: of finished runs, which knows the machine.
-    UserError: every finalist diverged.
+    UserError: a value of the spec is wrong, or every finalist diverged.
     """
+    _check(spec)
     engine.set_threads(spec.scenario.training.threads)
     engine.use_matmul_path(engine.matmul_path(store))
     record = folder(spec, data, tunings)
-    search = Search(record, spec.space, first=spec.start, sampler=gaussian_process)
+    record.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(record / "tuning.lock")
+    if not lock.acquire(wait=False):
+        print(f"waiting for another process, which tunes the same in {record}", flush=True)
+        lock.acquire()
+    try:
+        return _tune(spec, data, record)
+    finally:
+        lock.release()
+
+
+def _tune(spec: TuningSpec, data: Path, record: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    search = Search(record, spec.space, first=spec.start, sampler=gaussian_process, same=_setting)
     while (trial := search.next(spec.trials)) is not None:
         settings = tuning_space.rounded(trial.params)
         result = train(spec.scenario, settings, spec.length, data)
@@ -83,6 +97,28 @@ def distinct(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
     return [*found, *rest][:count]
 
 
+def _check(spec: TuningSpec) -> None:
+    """UserError for what config would refuse, where the program is started by hand."""
+    training = spec.scenario.training
+    for name, value, right in (
+        ("trials", spec.trials, type(spec.trials) is int and spec.trials >= 1),
+        ("finalists", spec.finalists, type(spec.finalists) is int and spec.finalists >= 1),
+        ("scenario.training.train_on", training.train_on, training.train_on == "holdout"),
+    ):
+        if not right:
+            valid = "'holdout': settings are chosen on these images" if "train_on" in name else "a whole number >= 1"
+            raise UserError(f"The tuning spec has {name}: {value!r}; valid is {valid}.")
+    entry = {key: getattr(training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
+    checked = tuning_space.check(spec.space, {**entry, "sparsify": spec.scenario.sparsify})
+    if checked != spec.space:
+        raise UserError(f"The tuning spec has the space {spec.space}; in the form that is needed it is {checked}.")
+
+
+def _setting(point: Mapping[str, Any]) -> str:
+    """Equal for points that are trained alike."""
+    return search_space.identity(tuning_space.rounded(point))
+
+
 def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
     """Where a tuning is recorded: named by all that decides a trial's or a finalist's result, and by the space."""
     training, what = spec.scenario.training, dataclasses.asdict(spec)
@@ -113,6 +149,8 @@ def resolve(spec: ScenarioSpec, best: Path | None) -> ScenarioSpec:
     if best is None:
         raise UserError("lr: 'best' needs the file that a tuning wrote (--best best.json).")
     chosen = io.read_json(best)
+    if not isinstance(chosen, dict) or not {"lr", "settings"} <= chosen.keys():
+        raise UserError(f"{best} holds no chosen setting: --best takes the best.json that tune.py wrote.")
     return spec.with_settings({**chosen["settings"], "lr": chosen["lr"]})
 
 

@@ -1,9 +1,9 @@
 """The final runs of a study of optimisers, as its joint tables see them: lanes with what they had cost at every row.
 
 Multiply-adds are counted as if no weight were zero: 3 of the network's forward pass per gradient of an image (one for
-the pass itself, two for the way back), and those of the optimiser's own matrix products per step. A job's lanes train
-together, in equal steps: each has its even share of the seconds; on a CPU of the processor's, which other work beside
-it does not lengthen.
+the pass itself, two for the way back), and those of the optimiser's own matrix products per step. Seconds are those of
+the whole job, on a CPU of the processor, which other work beside it does not lengthen. They are told for its lanes and
+evaluations in proportion to the multiply-adds: steps differ where the batch grows, and lanes where each trains alone.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def lanes(runs: list[Run]) -> Iterator[Lane]:
         uses, sizes = record["multiply_adds"], record["parameters"]
         gradient = PASSES * sum(uses[name] * sizes[name] for name in uses)
         found = dict(run.lanes())
-        end = max(rows["iteration"].max() for rows in found.values())
         sparsifier = (record["spec"].get("sparsify") or {}).get("name")
+        spent = record["processor_seconds" if record["device"] == "cpu" else "train_seconds"]
+        update = record["update_multiply_adds"]
+        work = {seed: rows["sample_gradients"] * gradient + rows["iteration"] * update for seed, rows in found.items()}
+        total = sum(done.iloc[-1] for done in work.values())
         for seed, rows in found.items():
-            multiply_adds = rows["sample_gradients"] * gradient + rows["iteration"] * record["update_multiply_adds"]
-            spent = record["processor_seconds" if record["device"] == "cpu" else "train_seconds"]
-            seconds = spent / len(record["seeds"]) * rows["iteration"] / end
-            rows = rows.assign(multiply_adds=multiply_adds.round().astype("int64"), seconds=seconds)
+            seconds = spent * work[seed] / max(total, 1)
+            rows = rows.assign(multiply_adds=work[seed].round().astype("int64"), seconds=seconds)
             yield Lane(run, seed, str(record["lr"]), sparsifier, rows)
