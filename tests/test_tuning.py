@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
-from winnow import io, runs, schemas, search, tuning, tuning_space
+from winnow import io, runs, schemas, search, tuned, tuning, tuning_space
 from winnow.errors import UserError
 from winnow.spec import ScenarioSpec, TuningSpec
 from winnow.stored_run import Place
@@ -76,8 +76,10 @@ def test_trials_then_finalists_and_nothing_twice(
 
 
 def test_finalists_differ() -> None:
-    def trial(number: int, **settings: Any) -> optuna.trial.FrozenTrial:
-        made = optuna.trial.create_trial(value=0.0, user_attrs={"result": {"settings": settings}})
+    def trial(number: int, loss: float | None = 0.3, **settings: Any) -> optuna.trial.FrozenTrial:
+        made = optuna.trial.create_trial(
+            value=0.0, user_attrs={"result": {"settings": settings, "validation_loss": loss}}
+        )
         made.number = number
         return made
 
@@ -85,6 +87,7 @@ def test_finalists_differ() -> None:
     assert [one.number for one in tuning.distinct(rates, 1)] == [0]
     assert [one.number for one in tuning.distinct(rates, 3)] == [0, 3, 4]
     assert [one.number for one in tuning.distinct(rates, 5)] == [0, 3, 4, 1, 2]  # all differences are used up
+    assert [one.number for one in tuning.distinct([*rates[:2], trial(9, None, lr=9.0)], 2)] == [0, 1]  # lost at 9
     other = [trial(0, lr=0.1, nesterov=True), trial(1, lr=0.1, nesterov=True), trial(2, lr=0.1, nesterov=False)]
     assert [one.number for one in tuning.distinct(other, 2)] == [0, 2]
 
@@ -199,7 +202,7 @@ def test_diverged_trials_are_kept_and_never_chosen(spec: TuningSpec, digits: Pat
 def test_the_chosen_setting_is_what_the_final_run_trains(spec: TuningSpec, digits: Path, tmp_path: Path) -> None:
     best = tmp_path / "best.json"
     io.write_json(best, {"lr": "0.05", "settings": {"optimizer.momentum": 0.5, "batch_size": 100}})
-    final = tuning.resolve(
+    final = tuned.resolve(
         spec.scenario.with_training(dataclasses.replace(spec.scenario.training, lr="best", seeds=[0, 1])), best
     )
     assert final.training.optimizer == {"name": "sgd", "momentum": 0.5}
@@ -212,10 +215,10 @@ def test_the_chosen_setting_is_what_the_final_run_trains(spec: TuningSpec, digit
     ]  # fmt: skip
     best_rate = final.with_training(dataclasses.replace(final.training, lr="best"))
     with pytest.raises(UserError, match="needs the file that a tuning wrote"):
-        tuning.resolve(best_rate, None)
+        tuned.resolve(best_rate, None)
     io.write_json(best, {"lr": "0.05", "candidates": []})  # that of a sweep of rates
     with pytest.raises(UserError, match=r"best\.json holds no chosen setting"):
-        tuning.resolve(best_rate, best)
+        tuned.resolve(best_rate, best)
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,12 @@ def _tune(spec: TuningSpec, data: Path, record: Path) -> tuple[list[dict[str, An
 
 
 def distinct(ranked: list[FrozenTrial], count: int) -> list[FrozenTrial]:
-    """The first `count` trials that differ from those before them; if there are too few, the next ones, too.
+    """The first `count` trials that differ from those before them and did not diverge; if too few, the next ones, too.
 
     Towards its end a search tries much the same setting again and again: two finalists would be one.
     """
     found: list[FrozenTrial] = []
-    for trial in ranked:
+    for trial in (trial for trial in ranked if trial.user_attrs["result"]["validation_loss"] is not None):
         mine = trial.user_attrs["result"]["settings"]
         if all(_apart(mine, other.user_attrs["result"]["settings"]) for other in found):
             found.append(trial)
@@ -140,18 +140,6 @@ def train(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data
     last = Trainer(job, setting.data).run().rows[-1]
     columns = ("epoch", "validation_loss", "validation_accuracy", "diverged_step")
     return {**{column: last[column] for column in columns}, "seconds": time.monotonic() - began}
-
-
-def resolve(spec: ScenarioSpec, best: Path | None) -> ScenarioSpec:
-    """The spec with the setting that a tuning wrote to `best`, where its rate is "best"."""
-    if spec.training.lr != "best":
-        return spec
-    if best is None:
-        raise UserError("lr: 'best' needs the file that a tuning wrote (--best best.json).")
-    chosen = io.read_json(best)
-    if not isinstance(chosen, dict) or not {"lr", "settings"} <= chosen.keys():
-        raise UserError(f"{best} holds no chosen setting: --best takes the best.json that tune.py wrote.")
-    return spec.with_settings({**chosen["settings"], "lr": chosen["lr"]})
 
 
 def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:

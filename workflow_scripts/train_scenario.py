@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from winnow import cli, io, provenance, tuning
+from winnow import cli, io, provenance, tuned
 from winnow.runs import train_scenario
 from winnow.spec import ScenarioSpec
 from winnow.stored_run import Place
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True, help="where finished runs are kept")
     parser.add_argument("--store-gb", type=float, default=20.0, help="largest size of the store")
     args = parser.parse_args()
-    spec = tuning.resolve(ScenarioSpec.read(provenance.start(args)), args.best)
+    spec = tuned.resolve(ScenarioSpec.read(provenance.start(args)), args.best)
     train_scenario(spec, Place(args.data, args.out, args.store, int(args.store_gb * 1e9)))
     if not spec.training.step_losses:
         io.write_table(args.out / "steps.csv", "steps", [])  # a rule's outputs are the same for all of its jobs
