@@ -95,6 +95,21 @@ def test_no_evaluation_has_more_weights_than_allowed(
         assert np.count_nonzero(moved)
 
 
+def test_an_evaluation_of_weights_that_the_mask_leaves_out_ends_training(
+    tiny: dict[str, Any], digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A projection that forgets a weight."""
+
+    def forgetful(self: PrunableWeights) -> None:
+        for tensor in self.tensors():
+            tensor.add_(1.0)
+
+    job, data = make_job(tiny, digits, entry("iterative_hard_thresholding"), [0, 1])
+    monkeypatch.setattr(PrunableWeights, "apply", forgetful)
+    with pytest.raises(RuntimeError, match="has weights at iteration 3 that its mask leaves out"):
+        Trainer(job, data).run()
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "eg", "l_bfgs"])
 @pytest.mark.parametrize("name", SPARSIFIERS)
 def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, name: str, optimizer: str) -> None:

@@ -264,3 +264,17 @@ def test_the_search_closes_in_on_the_best_rate(tmp_path: Path) -> None:
     assert rates[0] == 0.3
     assert 0.03 < max(found.finished(), key=lambda trial: trial.value).params["lr"] < 0.08
     assert all(rate <= 1 for rate in rates[6:])  # it has learnt where it diverges
+
+
+@pytest.mark.parametrize(
+    ("read", "values", "message"),
+    [
+        (TuningSpec.read, {}, "The tuning spec has no 'scenario'"),
+        (TuningSpec.read, {"scenario": {"sparsify": None}}, "The scenario spec has no 'training'"),
+        (ScenarioSpec.read, {"training": 3}, "The scenario spec has no 'training', a mapping"),
+        (ScenarioSpec.read, {"training": {}}, r"The training spec has the keys \[\], it needs exactly"),
+    ],
+)
+def test_a_spec_that_misses_a_part_is_told(read: Any, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(values)

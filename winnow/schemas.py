@@ -97,7 +97,8 @@ _COST = {
     "sample_gradients": "gradients of single images computed",
     "multiply_adds": "multiply-adds: per such gradient 3 of one image's forward pass (one forwards, two backwards), as "
     "if no weight were zero, and those of the optimiser's own matrix products",
-    "seconds": "seconds of training: those of the job, shared evenly by its lanes and iterations",
+    "seconds": "seconds of training: those of the job, shared by its lanes and evaluations in proportion to "
+    "multiply_adds",
 }
 _TUNED = {
     "lr": "learning rate",
@@ -426,7 +427,7 @@ SCHEMAS: dict[str, dict[str, str]] = {
         **_TUNED,
         "sparsifier": "what thins the network; empty in dense scenarios",
         "density": "kept share of the prunable weights at the end",
-        "nonzero": "prunable weights that are not zero at the end; empty in dense scenarios and if diverged",
+        "nonzero": "prunable weights that are not zero at the end; empty if diverged",
         "epochs": "epochs trained",
         "train_loss": "mean loss over the last epoch's minibatches; empty if diverged",
         "test_loss": "mean loss over the test images at the end; empty if diverged",

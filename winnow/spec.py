@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -22,6 +22,13 @@ def _build(cls: type[T], values: dict[str, Any], what: str) -> T:
     if set(values) != set(expected):
         raise UserError(f"The {what} spec has the keys {sorted(values)}, it needs exactly {sorted(expected)}.")
     return cls(**values)
+
+
+def _with(values: dict[str, Any], part: str, read: Callable[[dict[str, Any]], Any], what: str) -> dict[str, Any]:
+    """`values` with the spec that is a part of them read; UserError if it is missing or no mapping."""
+    if not isinstance(values.get(part), dict):
+        raise UserError(f"The {what} spec has no {part!r}, a mapping; it has the keys {sorted(values)}.")
+    return {**values, part: read(values[part])}
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,9 @@ class RoundSpec:
     @classmethod
     def read(cls, values: dict[str, Any]) -> RoundSpec:
         """Build from parsed JSON; UserError for missing or further keys."""
-        training = TrainSpec.read(values["training"])
-        recipe = _build(RecipeSpec, values["recipe"], "recipe")
-        return _build(cls, {**values, "training": training, "recipe": recipe}, "round")
+        values = _with(values, "training", TrainSpec.read, "round")
+        values = _with(values, "recipe", lambda recipe: _build(RecipeSpec, recipe, "recipe"), "round")
+        return _build(cls, values, "round")
 
     def with_training(self, training: TrainSpec) -> RoundSpec:
         """The same round with another training spec."""
@@ -170,7 +177,7 @@ class ScenarioSpec:
     @classmethod
     def read(cls, values: dict[str, Any]) -> ScenarioSpec:
         """Build from parsed JSON; UserError for missing or further keys."""
-        return _build(cls, {**values, "training": TrainSpec.read(values["training"])}, "scenario")
+        return _build(cls, _with(values, "training", TrainSpec.read, "scenario"), "scenario")
 
     def with_training(self, training: TrainSpec) -> ScenarioSpec:
         """The same run with another training spec."""
@@ -202,7 +209,7 @@ class TuningSpec:
     @classmethod
     def read(cls, values: dict[str, Any]) -> TuningSpec:
         """Build from parsed JSON; UserError for missing or further keys."""
-        return _build(cls, {**values, "scenario": ScenarioSpec.read(values["scenario"])}, "tuning")
+        return _build(cls, _with(values, "scenario", ScenarioSpec.read, "tuning"), "tuning")
 
 
 def in_run_spec(values: dict[str, Any]) -> InRunSpec | ScenarioSpec:

@@ -163,6 +163,7 @@ class Trainer:
             columns |= self.evaluation.nothing("test")
         if self.sparsifier is not None:
             self.mask = self.sparsifier.masks(parameters)
+            self._check_masked(parameters, self.mask)
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         lr = self._rate(max(self.iteration - 1, self.job.first))
         self._count()
@@ -170,6 +171,14 @@ class Trainer:
         costs = self.outcome.sample_gradients
         self.outcome.rows += [{**row, "sample_gradients": cost} for row, cost in zip(rows, costs, strict=True)]
         self.means.reset()
+
+    def _check_masked(self, parameters: Tensors, mask: Arrays) -> None:
+        """RuntimeError if a weight is evaluated that the mask, which a row's density counts, leaves out."""
+        alive = self.divergence.step < 0
+        for name, keep in mask.items():
+            outside = (parameters[name] != 0) & ~torch.from_numpy(keep).to(parameters[name].device)
+            if bool(outside[alive].any()):
+                raise RuntimeError(f"{name} has weights at iteration {self.iteration} that its mask leaves out")
 
     def _at_new_minimum(self, losses: evaluation.PerLane) -> bool:
         """Whether any lane's validation loss is lower than ever before: its test accuracy there will be asked for."""

@@ -1,4 +1,4 @@
-"""What a tuning chose (winnow/tuning.py), in the spec of a run; apart from the search, which is no source of the run."""
+"""What a tuning chose (winnow/tuning.py), in the spec of a run; apart from the search, which is no source of that."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ Checked against the plug-ins' signatures without importing them. `entry` is what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from winnow import options
@@ -26,9 +27,9 @@ def check(space: Mapping[str, Any], entry: Mapping[str, Any]) -> Space:
         try:
             _check_path(path, entry)
             if isinstance(given, Mapping):
-                found[path] = interval(given, lambda end, path=path: _number(path, end, entry))
+                found[path] = interval(given, partial(_number, path, entry))
             else:
-                found[path] = choices(given, lambda one, path=path: _value(path, one, entry))
+                found[path] = choices(given, partial(_value, path, entry))
         except UserError as error:
             raise WrongValueError(str(path), str(error)) from error
     return found
@@ -73,7 +74,7 @@ def _check_path(path: Any, entry: Mapping[str, Any]) -> None:
         raise UserError(options.unknown("The option", path, valid))
 
 
-def _value(path: str, given: Any, entry: Mapping[str, Any]) -> Any:
+def _value(path: str, entry: Mapping[str, Any], given: Any) -> Any:
     kind, _, option = path.partition(".")
     if path == "lr":
         return float(rate_text(given))
@@ -84,8 +85,8 @@ def _value(path: str, given: Any, entry: Mapping[str, Any]) -> Any:
     return options.check(KINDS[kind], {**entry[kind], option: given})[option]
 
 
-def _number(path: str, given: Any, entry: Mapping[str, Any]) -> Any:
-    value = _value(path, given, entry)
+def _number(path: str, entry: Mapping[str, Any], given: Any) -> Any:
+    value = _value(path, entry, given)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UserError(f"{given!r} is not valid; a range is one of numbers.")
     return value
