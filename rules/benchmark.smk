@@ -17,8 +17,8 @@ rule tune:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
     params:
         job=arguments("tune"),
@@ -53,8 +53,8 @@ rule train_scenario:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:

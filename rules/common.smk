@@ -138,6 +138,15 @@ def output_folder(wildcards, output):
     return os.path.dirname(output[0])
 
 
+def growing(value):
+    """Resource function: `value` at first, twice as much at the second attempt, ... (profiles/slurm retries)."""
+
+    def resource(wildcards, attempt):
+        return value * attempt
+
+    return resource
+
+
 def training_environment():
     """The conda environment of rules that train (used with --sdm conda only)."""
     return "../envs/gpu.yaml" if ON_GPU else "../envs/cpu.yaml"

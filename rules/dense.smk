@@ -1,6 +1,10 @@
 # Dense runs (the unpruned network) and the selection of learning rates.
 
 
+localrules:
+    select,
+
+
 rule dense:
     """Train the unpruned network of an arm at one learning rate, a seed block at a time; keep its rewind point."""
     input:
@@ -21,8 +25,8 @@ rule dense:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:

@@ -24,8 +24,8 @@ rule prune:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
@@ -65,8 +65,8 @@ rule prune_in_run:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
@@ -103,8 +103,8 @@ rule instability:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(4000),
+        runtime=growing(1440),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
