@@ -29,7 +29,7 @@ rule tune:
     message:
         "Tuning {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}"
     shell:
-        "python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
+        "{CLAIM_GPU}python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
         " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
 
 
@@ -66,5 +66,5 @@ rule train_scenario:
     message:
         "Training {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
+        "{CLAIM_GPU}python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

@@ -38,7 +38,7 @@ rule dense:
     message:
         "Training {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
+        "{CLAIM_GPU}python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
         " --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 

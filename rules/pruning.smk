@@ -39,7 +39,7 @@ rule prune:
     message:
         "Pruning and training {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
-        "python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        "{CLAIM_GPU}python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
         " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb}"
         " > {log:q} 2>&1"
 
@@ -78,7 +78,7 @@ rule prune_in_run:
     message:
         "Training and pruning {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
+        "{CLAIM_GPU}python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 
@@ -120,5 +120,5 @@ rule instability:
     message:
         "Training copies of {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
-        "python workflow_scripts/instability.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        "{CLAIM_GPU}python workflow_scripts/instability.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
         " {params.run:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

@@ -206,10 +206,9 @@ def having(messages: set[str], pattern: str) -> set[str]:
     return {message for message in messages if re.search(pattern, message)}
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
-    """The tree after a complete run, and the jobs that ran."""
-    tree = Tree(tmp_path_factory.mktemp("workflow") / "tree")
+def planted(path: Path) -> Tree:
+    """The tree before anything ran."""
+    tree = Tree(path)
     for name in ("Snakefile", "rules", "profiles/default"):
         source, target = ROOT / name, tree.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -229,6 +228,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
     shutil.copy(ROOT / "workflow_scripts/why.py", tree.path / "workflow_scripts")
     tree.write("config.yaml", yaml.safe_dump(CONFIG))
     (tree.path / "orders").mkdir()
+    return tree
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
+    """The tree after a complete run, and the jobs that ran."""
+    tree = planted(tmp_path_factory.mktemp("workflow") / "tree")
     everything = tree.run()
     assert len(having(everything, "Training toy/(gd|eg) dense")) == 5
     assert len(tree.trainings()) == 5 + 2 * 2 + 2
