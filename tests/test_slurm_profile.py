@@ -1,4 +1,4 @@
-"""profiles/slurm: what is asked of SLURM, with stand-ins for its commands and programs (tests/slurm/ has a real one)."""
+"""profiles/slurm: what is asked of SLURM, with stand-ins for its commands (a real one: tests/slurm/)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ SMALL: dict[str, Any] = {
 def test_a_chain_is_one_submission_with_one_gpu_and_comes_back_with_more(cluster: Cluster) -> None:
     cluster.tree.write("overlay.yaml", yaml.safe_dump({"execution": {"device": "cuda"}, "toy": SMALL}))
     # MinJobAge is too short for squeue, so the plugin asks the accounting daemon.
-    done = cluster.snakemake("--configfile", "overlay.yaml", "pruning", fail=CHAIN, min_job_age=2)
+    done = cluster.snakemake("pruning", "--configfile", "overlay.yaml", fail=CHAIN, min_job_age=2)
     assert done.returncode == 0, done.stdout + done.stderr
     (dense,) = cluster.submitted("rule_dense")
     asked = {"-p": "gpu", "-A": "my_account", "-t": "240", "--mem": "8000", "--gpus": "a100:1", "--cpus-per-task": "1"}
@@ -144,7 +144,7 @@ def test_a_chain_is_one_submission_with_one_gpu_and_comes_back_with_more(cluster
 def test_on_a_cpu_cluster_no_gpu_is_asked_for_and_a_job_that_keeps_failing_ends_the_workflow(cluster: Cluster) -> None:
     cluster.tree.write("profiles/slurm/config.yaml", (ROOT / "profiles/slurm/config.yaml").read_text())
     cluster.tree.write("overlay.yaml", yaml.safe_dump({"toy": SMALL}))
-    done = cluster.snakemake("--configfile", "overlay.yaml", "pruning", fail="rule_dense\n" * 3)
+    done = cluster.snakemake("pruning", "--configfile", "overlay.yaml", fail="rule_dense\n" * 3)
     assert done.returncode == 1
     assert "results/logs/dense/toy/gd/all/lr0.2/seeds0-1.log" in done.stdout + done.stderr
     calls = cluster.submitted("")

@@ -1,8 +1,8 @@
 """Run a command with a GPU of this machine to itself: python workflow_scripts/claim_gpu.py COMMAND ...
 
-Snakemake counts GPUs but hands out none. Here each device has a lock (flock) of its own, which the command inherits: it is
-free again when the command ends, however it ends. The command sees its device alone, in CUDA_VISIBLE_DEVICES, and so
-as `cuda`. While all are taken this waits. A list in CUDA_VISIBLE_DEVICES is respected; inside a SLURM job nothing is
+Snakemake counts GPUs but hands out none. Here each device has a lock (flock) of its own, which the command inherits: it
+is free again when the command ends, however it ends. The command sees its device alone, in CUDA_VISIBLE_DEVICES, and
+so as `cuda`. While all are taken this waits. A list in CUDA_VISIBLE_DEVICES is respected; inside a SLURM job nothing is
 claimed, since SLURM has given the device.
 """
 
