@@ -165,15 +165,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def lose_power(job: str) -> None:
+    """Kill all of a job on its node, its step daemons first, as when the machine goes down."""
+    steps = [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
+    programs = [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
+    for pid in [*steps, *programs]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def left_over(folder: Path) -> list[int]:
     """Processes of this cluster: its daemons, and what its jobs began."""
-    mark = f"{MARK}={folder}".encode()
-    found = []
-    for pid in _processes():
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") or _name(pid) in DAEMONS:
-                found.append(pid)
-    return found
+    mark = f"{MARK}={folder}\0"
+    return [pid for pid in _processes() if mark in _read(pid, "environ") or _name(pid) in DAEMONS]
 
 
 def _processes() -> list[int]:
@@ -181,8 +185,12 @@ def _processes() -> list[int]:
 
 
 def _name(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return _read(pid, "comm").strip()
+
+
+def _read(pid: int, name: str) -> str:
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
     return ""
 
 

@@ -175,6 +175,7 @@ def run(folder: Path, local: object, tmp_path_factory: pytest.TempPathFactory) -
         )
         node = slurm_jobs()[held["node"]]["NodeList"]
         scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        cluster.lose_power(held["node"])
         until(lambda: slurm_jobs()[held["node"]]["JobState"] == "PENDING", process, copy)
         until(lambda: in_service(node), process, copy)
         scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
