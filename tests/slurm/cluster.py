@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from processes import MARK, daemons, kill_left_over
+
 ETC = Path("/etc/slurm")
-DAEMONS = ("slurmctld", "slurmd", "slurmstepd")
 COMMANDS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
-MARK = "WINNOW_SLURM_TEST"  # in the environment of every process of the cluster
 
 SLURM_CONF = """\
 ClusterName=winnow
@@ -63,8 +63,8 @@ def refusal() -> str | None:
         return "This starts slurmctld and slurmd, which only root can do."
     if missing := [name for name in COMMANDS if shutil.which(name) is None]:
         return f"These commands are missing: {', '.join(missing)}. On Debian: apt-get install slurm-wlm munge"
-    if running := sorted({_name(pid) for pid in _processes()} & set(DAEMONS)):
-        return f"SLURM runs on this machine: {', '.join(running)}. That stays untouched."
+    if found := daemons():
+        return f"SLURM runs on this machine: {', '.join(found)}. That stays untouched."
     found = [str(path) for path in (ETC / "slurm.conf", ETC / "gres.conf", Path("/etc/slurm-llnl")) if path.exists()]
     if found or os.environ.get("SLURM_CONF"):
         return (
@@ -82,7 +82,7 @@ def running() -> Iterator[Path]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winnow-slurm-")))
         for name in ("state", "spool"):
             (folder / name).mkdir()
-        stack.callback(_kill, folder)
+        stack.callback(kill_left_over, folder)
         host = platform.node().partition(".")[0]
         text = SLURM_CONF.format(host=host, ports=_free_ports(2), folder=folder)
         stack.enter_context(configured({"slurm.conf": text, "gres.conf": GRES_CONF}))
@@ -90,12 +90,12 @@ def running() -> Iterator[Path]:
         (folder / "munge.key").chmod(0o400)
         folder.chmod(0o755)  # munged refuses its socket in a folder that others may not enter
         paths = {name: f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "log", "seed")}
-        daemons = {
+        commands = {
             "munged": ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *paths.values()],
             "slurmctld": ["slurmctld", "-D", "-c"],
             "slurmd": ["slurmd", "-D", "-c"],
         }
-        for name, command in daemons.items():
+        for name, command in commands.items():
             log = stack.enter_context(open(folder / f"{name}.out", "w"))
             environment = {**os.environ, MARK: str(folder)}
             process = subprocess.Popen(
@@ -163,38 +163,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def lose_power(job: str) -> None:
-    """Kill all of a job on its node, its step daemons first, as when the machine goes down."""
-    steps = [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
-    programs = [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
-    for pid in [*steps, *programs]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def left_over(folder: Path) -> list[int]:
-    """Processes of this cluster: its daemons, and what its jobs began."""
-    mark = f"{MARK}={folder}\0"
-    return [pid for pid in _processes() if mark in _read(pid, "environ") or _name(pid) in DAEMONS]
-
-
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _name(pid: int) -> str:
-    return _read(pid, "comm").strip()
-
-
-def _read(pid: int, name: str) -> str:
-    with contextlib.suppress(OSError):  # it has ended meanwhile
-        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
-    return ""
-
-
-def _kill(folder: Path) -> None:
-    for pid in left_over(folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

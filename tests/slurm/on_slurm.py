@@ -6,112 +6,28 @@ for one of two made-up GPUs each.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cluster
+import control
 import pytest
-import yaml
+from processes import left_over, lose_power
+from workflow import PLUGIN, Workflow, tree
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent
-PARTS = ("Snakefile", "config.yaml", "rules", "profiles", "envs", "winnow", "workflow_scripts")
-PLUGIN = ROOT / ".venv/slurm"
 RESULTS = "results/gd_vs_eg"
-PATIENCE = float(os.environ.get("PATIENCE", "300"))  # seconds for the workflow
-
-
-def tree(folder: Path) -> Path:
-    """A copy of the repository's workflow, with the test's config and a profile that asks for a made-up GPU."""
-    folder.mkdir()
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, folder / part)
-    shutil.copy(HERE / "cluster.yaml", folder)
-    (folder / "orders").mkdir()
-    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    for rule, resources in profile["set-resources"].items():
-        resources |= {"gpu": 1, "gpu_model": "toy", "runtime": f"{2 if rule == 'prune' else 1} * attempt"}
-    profile |= {"slurm-init-seconds-before-status-checks": 3, "latency-wait": 10}
-    (folder / "profiles/test").mkdir()
-    (folder / "profiles/test/config.yaml").write_text(yaml.safe_dump(profile))
-    return folder
-
-
-def snakemake(tree: Path, *arguments: str, mark: str = "") -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "snakemake", "--configfile", "cluster.yaml", *arguments]
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")}
-    folders = [HERE / "site", *([PLUGIN] if mark else [])]
-    environment |= {"PYTHONPATH": os.pathsep.join(map(str, folders)), cluster.MARK: mark}
-    with open(tree / "snakemake.out", "wb") as log:
-        return subprocess.Popen(command, cwd=tree, env=environment, stdout=log, stderr=log, process_group=0)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a workflow and all that it runs on this machine."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def on_slurm(tree: Path, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    return snakemake(tree, "--workflow-profile", "profiles/test", *arguments, mark=str(folder))
-
-
-def until(ready: Callable[[], object], process: subprocess.Popen[bytes], tree: Path) -> None:
-    began = time.monotonic()
-    while not ready():
-        told = (tree / "snakemake.out").read_text
-        assert process.poll() is None, f"the workflow ended too early:\n{told()}"
-        assert time.monotonic() - began < PATIENCE, f"the workflow took too long:\n{told()}"
-        time.sleep(0.2)
-
-
-def finish(process: subprocess.Popen[bytes], tree: Path) -> str:
-    with contextlib.suppress(AssertionError):
-        until(lambda: process.poll() is not None, process, tree)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(1)
-    if process.returncode is None:
-        end(process)
-        pytest.fail(f"the workflow hung:\n{(tree / 'snakemake.out').read_text()}")
-    return (tree / "snakemake.out").read_text()
-
-
-def scontrol(*arguments: str) -> str:
-    return subprocess.run(["scontrol", *arguments], capture_output=True, text=True, check=True).stdout
-
-
-def slurm_jobs() -> dict[str, dict[str, str]]:
-    """What SLURM says of every job, by its id."""
-    jobs = scontrol("--oneliner", "show", "job").splitlines()
-    described = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in jobs]
-    return {job["JobId"]: job for job in described if "JobId" in job}
-
-
-def in_service(node: str) -> bool:
-    """Whether the node takes jobs again; asks for it (an error if it has come back by itself)."""
-    subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], capture_output=True, check=False)
-    return not re.search(r"State=\S*(DOWN|DRAIN)", scontrol("show", "node", node))
+TRAININGS = ("train_dense.py", "prune.py")
 
 
 @dataclass
 class Run:
     tree: Path
-    text: str
     jobs: dict[str, dict[str, str]]  # of SLURM, by id
     held: dict[str, str]  # order -> id of the job that obeyed it
 
@@ -120,7 +36,8 @@ class Run:
 
     def attempts(self, part: str) -> list[str]:
         """The ids of the jobs in which a training that writes into a folder of this name began, in order."""
-        return [program["job"] for program in self.programs() if part in program["out"]]
+        trainings = [program for program in self.programs() if program["program"] in TRAININGS]
+        return [program["job"] for program in trainings if part in program["out"]]
 
 
 @pytest.fixture(scope="module")
@@ -130,23 +47,22 @@ def folder() -> Iterator[Path]:
     assert PLUGIN.is_dir(), "the plugin is missing: make env"
     with cluster.running() as folder:
         yield folder
-    assert cluster.left_over(folder) == []
+    assert left_over(folder) == []
     assert not folder.exists()
     assert not (cluster.ETC / "slurm.conf").exists()
     assert not (cluster.ETC / "gres.conf").exists()
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     """The same on this machine, at the same time."""
-    copy = tree(tmp_path_factory.mktemp("local") / "tree")
-    process = snakemake(copy, "--cores", "1", "pruning")
-    yield copy, process
-    end(process)
+    workflow = Workflow(tree(tmp_path_factory.mktemp("local") / "tree"), "--cores", "1", "pruning")
+    yield workflow
+    workflow.end()
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, local: object, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A workflow with accidents: a training runs into its time limit, a chain is cancelled, another's node fails."""
     copy = tree(tmp_path_factory.mktemp("slurm") / "tree")
     orders = {
@@ -156,41 +72,38 @@ def run(folder: Path, local: object, tmp_path_factory: pytest.TempPathFactory) -
     }
     for name, out in orders.items():
         (copy / f"orders/hold-{name}").write_text(out)
-    process = on_slurm(copy, folder)
+    workflow = Workflow(copy, cluster=folder)
     held: dict[str, str] = {}
 
-    def job_of(name: str) -> bool:
+    def holds(name: str) -> bool:
         for path in (copy / "orders").glob(f"held-*-hold-{name}"):
             held[name] = path.name.split("-")[1]
         return name in held
 
     try:
-        until(lambda: job_of("cancel"), process, copy)
+        workflow.until(lambda: holds("cancel"))
         subprocess.run(["scancel", held["cancel"]], check=True)
-        until(lambda: job_of("time"), process, copy)  # its limit is one minute, and it stands still
-        until(lambda: job_of("node"), process, copy)
-        others = ("RUNNING", "COMPLETING")
-        until(
-            lambda: [j for j, job in slurm_jobs().items() if job["JobState"] in others] == [held["node"]], process, copy
-        )
-        node = slurm_jobs()[held["node"]]["NodeList"]
-        scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        cluster.lose_power(held["node"])
-        until(lambda: slurm_jobs()[held["node"]]["JobState"] == "PENDING", process, copy)
-        until(lambda: in_service(node), process, copy)
-        scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
-        text = finish(process, copy)
+        workflow.until(lambda: holds("time"))  # its limit is one minute, and it stands still
+        workflow.until(lambda: holds("node"))
+        workflow.until(lambda: control.active() == [held["node"]])
+        node = control.jobs()[held["node"]]["NodeList"]
+        control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        lose_power(held["node"])
+        workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
+        workflow.until(lambda: control.in_service(node))
+        control.scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
+        code, text = workflow.finish()
     finally:
-        end(process)
-    assert process.returncode == 0, text
-    return Run(copy, text, slurm_jobs(), held)
+        workflow.end()
+    assert code == 0, text
+    return Run(copy, control.jobs(), held)
 
 
 def test_every_training_ran_under_slurm_with_one_gpu_and_light_rules_did_not(run: Run) -> None:
     programs = run.programs()
     for program in programs:
         assert (program["job"] is None) == (program["program"] in ("download.py", "make_table.py", "draw.py")), program
-        if program["program"] in ("train_dense.py", "prune.py"):
+        if program["program"] in TRAININGS:
             assert program["devices"] in ("0", "1"), program
     assert {program["program"] for program in programs} >= {"train_dense.py", "prune.py", "measure.py", "draw.py"}
 
@@ -239,10 +152,10 @@ def test_a_chain_whose_node_failed_was_requeued_and_resumed(run: Run) -> None:
     assert "store: continuing at iteration" in (logs / "round2.log").read_text()
 
 
-def test_the_results_equal_those_of_a_local_run(run: Run, local: tuple[Path, subprocess.Popen[bytes]]) -> None:
-    here, process = local
-    text = finish(process, here)
-    assert process.returncode == 0, text
+def test_the_results_equal_those_of_a_local_run(run: Run, local: Workflow) -> None:
+    code, text = local.finish()
+    assert code == 0, text
+    here = local.tree
     found = [
         path.relative_to(here) for path in (here / RESULTS).rglob("*") if path.name in ("metrics.csv", "edges.csv.gz")
     ]
@@ -252,18 +165,16 @@ def test_the_results_equal_those_of_a_local_run(run: Run, local: tuple[Path, sub
 
 
 def test_a_second_run_has_nothing_to_do(run: Run, folder: Path) -> None:
-    assert "Nothing to be done" in finish(on_slurm(run.tree, folder), run.tree)
+    assert "Nothing to be done" in Workflow(run.tree, cluster=folder).finish()[1]
 
 
 def test_a_job_that_fails_ends_the_workflow_and_its_log_is_named(run: Run, folder: Path) -> None:
-    shutil.rmtree(run.tree / RESULTS / "gd/magnitude_global_rewind/seeds0-1/round1")
-    (run.tree / "orders/fail-round1").write_text("gd/magnitude_global_rewind/seeds0-1/round1")
-    process = on_slurm(
-        run.tree, folder, "--retries", "0", f"{RESULTS}/gd/magnitude_global_rewind/seeds0-1/round1/run.json"
-    )
-    text = finish(process, run.tree)
-    assert process.returncode == 1, text
-    assert "results/logs/prune/gd_vs_eg/gd/magnitude_global_rewind/seeds0-1/round1.log" in text
+    part = "gd/magnitude_global_rewind/seeds0-1/round1"
+    shutil.rmtree(run.tree / RESULTS / part)
+    (run.tree / "orders/fail-round1").write_text(part)
+    code, text = Workflow(run.tree, "--retries", "0", f"{RESULTS}/{part}/run.json", cluster=folder).finish()
+    assert code == 1, text
+    assert f"results/logs/prune/gd_vs_eg/{part}.log" in text
     assert "ordered to fail" in text
 
 
