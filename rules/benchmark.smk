@@ -22,6 +22,7 @@ rule tune:
         gpu=int(ON_GPU),
     params:
         job=arguments("tune"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("tune", "data"),
         out=output_folder,
         store=STORE,
@@ -29,7 +30,7 @@ rule tune:
     message:
         "Tuning {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}"
     shell:
-        "{CLAIM_GPU}python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
+        "{params.claim_gpu}python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
         " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
 
 
@@ -59,6 +60,7 @@ rule train_scenario:
         store_gb=STORE_GB,
     params:
         job=arguments("train_scenario"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("train_scenario", "data"),
         best=best_argument("train_scenario"),
         out=output_folder,
@@ -66,5 +68,5 @@ rule train_scenario:
     message:
         "Training {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}, {wildcards.seeds}"
     shell:
-        "{CLAIM_GPU}python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
+        "{params.claim_gpu}python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

@@ -31,6 +31,7 @@ rule dense:
         store_gb=STORE_GB,
     params:
         job=arguments("dense"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("dense", "data"),
         best=best_argument("dense"),
         out=output_folder,
@@ -38,7 +39,7 @@ rule dense:
     message:
         "Training {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
-        "{CLAIM_GPU}python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
+        "{params.claim_gpu}python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
         " --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 
