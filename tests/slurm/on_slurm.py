@@ -87,8 +87,8 @@ def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory)
         workflow.until(lambda: holds("node"))
         workflow.until(lambda: control.active() == [held["node"]])
         node = control.jobs()[held["node"]]["NodeList"]
-        control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")
         lose_power(held["node"])
+        control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")  # SLURM would see it after minutes
         workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
         workflow.until(lambda: control.in_service(node))
         control.scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
