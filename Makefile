@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test reproduce why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce why bench lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(STAMP) ## the whole workflow on all of Fashion-MNIST with few epochs (pr
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest $(PYTEST)
+
+test-slurm: $(STAMP) ## the workflow on a real SLURM of one node that the test starts and removes (Debian, root)
+	@$(BIN)/python -m pytest --noconftest tests/slurm/on_slurm.py $(PYTEST)
 
 reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at full size, into results/
 	@$(BIN)/snakemake --cores $(CORES)
@@ -66,4 +69,7 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt setuptools
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev]'
+	@# Snakemake's SLURM plugin, for the tests alone: beside the environment, since it slows every start of Snakemake.
+	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-deps --target $(VENV)/slurm \
+	  snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
 	@touch $@

@@ -1,6 +1,12 @@
 # Edge lists, measures with null models, and the joint tables of a study.
 
 
+localrules:
+    export_rounds,
+    export_edges,
+    table,
+
+
 rule export_rounds:
     """Write the rounds of one seed with the columns round, remaining, ES, val, test."""
     input:
@@ -67,8 +73,8 @@ rule measure_dense:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         job=arguments("measure_dense"),
         run=folder_of("measure_dense", "run"),
@@ -98,8 +104,8 @@ rule measure:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         job=arguments("measure"),
         run=folder_of("measure", "run"),

@@ -17,11 +17,12 @@ rule tune:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
     params:
         job=arguments("tune"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("tune", "data"),
         out=output_folder,
         store=STORE,
@@ -29,7 +30,7 @@ rule tune:
     message:
         "Tuning {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}"
     shell:
-        "python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
+        "{params.claim_gpu}python workflow_scripts/tune.py {params.job:q} --data {params.data:q} --tunings {params.tunings:q}"
         " --store {params.store:q} --out {params.out:q} > {log:q} 2>&1"
 
 
@@ -53,12 +54,13 @@ rule train_scenario:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
         job=arguments("train_scenario"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("train_scenario", "data"),
         best=best_argument("train_scenario"),
         out=output_folder,
@@ -66,5 +68,5 @@ rule train_scenario:
     message:
         "Training {wildcards.study}/{wildcards.arm} in the scenario {wildcards.scenario}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
+        "{params.claim_gpu}python workflow_scripts/train_scenario.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

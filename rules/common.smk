@@ -48,6 +48,10 @@ TUNINGS = f"{RESULTS}/.tunings"
 STORE_GB = str(CONFIG.execution.store_gb)
 LEDGER = f"{RESULTS}/.ledger"
 ON_GPU = CONFIG.execution.device.partition(":")[0] not in ("cpu", "auto")
+# Before the command of a training: several at once share the GPUs of a machine, unless config names one, as in cuda:1.
+CLAIM_GPU = (
+    "python workflow_scripts/claim_gpu.py " if CONFIG.execution.device == "cuda" else ""
+)
 
 if workflow.is_main_process:
     # The ledger's folder is an input of every job: `ancient` where the job's record is current, and newer than
@@ -136,6 +140,15 @@ def folder_of(rule, name):
 def output_folder(wildcards, output):
     """Params function: the folder of the job's outputs."""
     return os.path.dirname(output[0])
+
+
+def growing(value):
+    """Resource function: `value` at first, twice as much at the second attempt, ... (profiles/slurm retries)."""
+
+    def resource(wildcards, attempt):
+        return value * attempt
+
+    return resource
 
 
 def training_environment():

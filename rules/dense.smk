@@ -1,6 +1,10 @@
 # Dense runs (the unpruned network) and the selection of learning rates.
 
 
+localrules:
+    select,
+
+
 rule dense:
     """Train the unpruned network of an arm at one learning rate, a seed block at a time; keep its rewind point."""
     input:
@@ -21,12 +25,13 @@ rule dense:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
         job=arguments("dense"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("dense", "data"),
         best=best_argument("dense"),
         out=output_folder,
@@ -34,7 +39,7 @@ rule dense:
     message:
         "Training {wildcards.study}/{wildcards.arm} dense on {wildcards.train_on} at {wildcards.rate}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
+        "{params.claim_gpu}python workflow_scripts/train_dense.py {params.job:q} {params.best:q} --data {params.data:q} --out {params.out:q}"
         " --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 

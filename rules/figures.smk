@@ -1,6 +1,10 @@
 # Figures, drawn from the joint tables alone.
 
 
+localrules:
+    figure,
+
+
 rule figure:
     """Draw one figure of a study in one format."""
     input:

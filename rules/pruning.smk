@@ -24,12 +24,13 @@ rule prune:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
         job=arguments("prune"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("prune", "data"),
         dense=folder_of("prune", "dense"),
         previous=folder_of("prune", "previous"),
@@ -39,7 +40,7 @@ rule prune:
     message:
         "Pruning and training {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
-        "python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        "{params.claim_gpu}python workflow_scripts/prune.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
         " --previous {params.previous:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb}"
         " > {log:q} 2>&1"
 
@@ -65,12 +66,13 @@ rule prune_in_run:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
         job=arguments("prune_in_run"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("prune_in_run", "data"),
         best=best_argument("prune_in_run"),
         out=output_folder,
@@ -78,7 +80,7 @@ rule prune_in_run:
     message:
         "Training and pruning {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}"
     shell:
-        "python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
+        "{params.claim_gpu}python workflow_scripts/prune_in_run.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
 
 
@@ -103,12 +105,13 @@ rule instability:
         training_environment()
     threads: CONFIG.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(4000),
+        runtime=growing(1440),
         gpu=int(ON_GPU),
         store_gb=STORE_GB,
     params:
         job=arguments("instability"),
+        claim_gpu=CLAIM_GPU,
         data=folder_of("instability", "data"),
         dense=folder_of("instability", "dense"),
         run=lambda wildcards, input: (
@@ -120,5 +123,5 @@ rule instability:
     message:
         "Training copies of {wildcards.study}/{wildcards.arm} {wildcards.recipe}, {wildcards.seeds}, round {wildcards.round}"
     shell:
-        "python workflow_scripts/instability.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
+        "{params.claim_gpu}python workflow_scripts/instability.py {params.job:q} {params.best:q} --data {params.data:q} --dense {params.dense:q}"
         " {params.run:q} --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"

@@ -1,6 +1,11 @@
 # The network from scratch: sweeps by any number of workers, trainings of what they found, and images they classify.
 
 
+localrules:
+    trials,
+    classify,
+
+
 rule sweep:
     """Train trials of a sweep, beside its other workers, until it has as many as it should."""
     input:
@@ -16,8 +21,8 @@ rule sweep:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=720,
+        mem_mb=growing(1000),
+        runtime=growing(720),
     params:
         job=arguments("sweep"),
         data=folder_of("sweep", "data"),
@@ -77,8 +82,8 @@ rule train_from_scratch:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
         store_gb=STORE_GB,
     params:
         job=arguments("train_from_scratch"),

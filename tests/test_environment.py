@@ -47,7 +47,8 @@ def test_conda_environments_ask_for_the_packages_and_ranges_of_pyproject(name: s
 
 def test_every_dependency_is_pinned_within_its_range() -> None:
     pinned = pins()
-    for requirement in [*RUNTIME, *map(Requirement, PROJECT["optional-dependencies"]["dev"])]:
+    extras = [*PROJECT["optional-dependencies"]["dev"], *PROJECT["optional-dependencies"]["slurm"]]
+    for requirement in [*RUNTIME, *map(Requirement, extras)]:
         version = pinned[canonicalize_name(requirement.name)]
         assert version in requirement.specifier, f"{requirement} does not allow the pinned {version}"
 
@@ -94,5 +95,5 @@ def test_hooks_are_local() -> None:
 
 def test_ci_runs_what_the_readme_says() -> None:
     commands = [line.split("<")[0].strip() for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()]
-    assert commands[-1] == "make test"
+    assert [command for command in commands if command.startswith("make")] == ["make test", "make test-slurm"]
     assert "\nmake test " in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,10 +21,11 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
-    "__init__", "argument_types", "atomic", "cli", "config", "duration", "errors", "fields", "jobs", "lottery",
-    "options", "plan", "plugins", "provenance", "rates", "recipes", "run_folder", "scratch/__init__", "scratch/names",
-    "scratch/settings", "scratch_config", "scratch_plan", "scratch_space", "search_space", "store", "study_checks",
-    "study_outputs", "study_plan", "syntax", "timeline", "why",
+    "__init__", "argument_types", "atomic", "benchmark_config", "benchmark_plan", "cli", "config", "config_errors",
+    "duration", "errors", "fields", "jobs", "lottery", "options", "plan", "plugins", "provenance", "rates",
+    "recipes", "run_folder", "scratch/__init__", "scratch/names", "scratch/settings", "scratch_config",
+    "scratch_plan", "scratch_space", "search_space", "spec", "store", "study_checks", "study_config",
+    "study_outputs", "study_plan", "syntax", "timeline", "tuning_space", "why",
 )  # fmt: skip
 
 PLUGINS = {
@@ -206,10 +207,9 @@ def having(messages: set[str], pattern: str) -> set[str]:
     return {message for message in messages if re.search(pattern, message)}
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
-    """The tree after a complete run, and the jobs that ran."""
-    tree = Tree(tmp_path_factory.mktemp("workflow") / "tree")
+def planted(path: Path) -> Tree:
+    """The tree before anything ran."""
+    tree = Tree(path)
     for name in ("Snakefile", "rules", "profiles/default"):
         source, target = ROOT / name, tree.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -229,6 +229,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
     shutil.copy(ROOT / "workflow_scripts/why.py", tree.path / "workflow_scripts")
     tree.write("config.yaml", yaml.safe_dump(CONFIG))
     (tree.path / "orders").mkdir()
+    return tree
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tree, set[str]]:
+    """The tree after a complete run, and the jobs that ran."""
+    tree = planted(tmp_path_factory.mktemp("workflow") / "tree")
     everything = tree.run()
     assert len(having(everything, "Training toy/(gd|eg) dense")) == 5
     assert len(tree.trainings()) == 5 + 2 * 2 + 2
