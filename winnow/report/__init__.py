@@ -1,1 +1,0 @@
-"""The report: one self-contained page about a folder of results (docs/decisions/0007-report.md)."""
