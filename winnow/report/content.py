@@ -47,6 +47,11 @@ class Chart:
     choose: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
 
+    @property
+    def drawable(self) -> bool:
+        """Whether a row has both coordinates."""
+        return len(self.data.dropna(subset=[self.x.field, self.y.field])) > 0
+
 
 @dataclass(frozen=True)
 class Parallel:
@@ -57,8 +62,12 @@ class Parallel:
     caption: str
     data: pandas.DataFrame
     axes: tuple[str, ...]
-    label: str
     choose: tuple[str, ...] = ()
+
+    @property
+    def drawable(self) -> bool:
+        """Whether there are rows and more axes than the one that colours them."""
+        return len(self.data) > 0 and len(self.axes) > 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ SIZES = (64, 48, 32, 24, 16, 8)  # blocks per side at most
 ROOM = 600_000  # bytes of blocks per study; the coarsest size is taken if none fits
 
 
-def collect(folder: Path) -> dict[str, Any] | None:
+def collect(folder: Path, arms: Sequence[str]) -> dict[str, Any] | None:
     """{"entries": [...], "pairs": [...], "maps": [...]} of the rounds under a study's folder; None without masks.
+    `arms`: their order.
 
-    An entry is one tensor of one round: arm, recipe, round, seed, tensor, kept, total, shape, and the number of its map.
+    An entry is one tensor of one round: arm, recipe, round, seed, tensor, kept, total, shape, the number of its map.
     A pair has two arms, and kept by both and by either. A map has rows, columns and bytes (255: all kept), as base64.
     """
-    masks = {key: mask for path in _paths(folder) for key, mask in _tensors(folder, path)}
+    masks = {key: mask for path in _paths(folder, arms) for key, mask in _tensors(folder, path)}
     if not masks:
         return None
     pairs = [
@@ -84,14 +86,14 @@ def _cells(shape: tuple[int, ...], size: int) -> int:
     return min(shape[0], size) * min(shape[1], size)
 
 
-def _paths(folder: Path) -> list[Path]:
-    """The masks of all rounds, of each recipe in the first seed block."""
+def _paths(folder: Path, arms: Sequence[str]) -> list[Path]:
+    """The masks of all rounds of these arms, of each recipe in the first seed block."""
     found: dict[tuple[str, str, int], Path] = {}
     for path in sorted(folder.glob("*/*/seeds*/round*/mask.safetensors")):
         arm, recipe, _, round_, _ = path.relative_to(folder).parts
         if match := re.fullmatch(r"round(\d+)", round_):
             found.setdefault((arm, recipe, int(match[1])), path)
-    return [found[key] for key in sorted(found)]
+    return [found[key] for arm in arms for key in sorted(found) if key[0] == arm]
 
 
 def _tensors(folder: Path, path: Path) -> list[tuple[tuple[str, str, int, int, str], np.ndarray]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +17,9 @@ import yaml
 
 from winnow import io
 from winnow.errors import UserError
-from winnow.report import content, masks, pictures, ran
+from winnow.report import content, inlined, masks, pictures, ran
 from winnow.report.sections import benchmark, pruning, sweep
 
-ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("base.js", "filters.js", "charts.js", "parallel.js", "masks.js", "tables.js", "start.js")
 KINDS: tuple[ModuleType, ...] = (pruning, sweep, benchmark)
 FIGURES_ROOM = 5_000_000  # bytes of figures in the page, all studies together
 
@@ -41,37 +38,29 @@ class Study:
     made: str = ""
 
 
-def render(
-    results: Path, studies: Iterable[str] = (), config: dict[str, Any] | None = None, overlays: Iterable[str] = ()
-) -> str:
-    """The page about `results` as HTML. `studies`: those that belong there, with or without results; if none is named,
-    every folder with tables. `config`: their sections of the configuration. `overlays`: config files for commands."""
-    names = list(studies) or sorted(path.parent.name for path in results.glob("*/tables") if path.is_dir())
-    if not names:
-        raise UserError(f"{results} holds no study: no folder in it has tables/. Name a results root, e.g. results/quick.")
+def render(results: Path, studies: Sequence[str], config: Mapping[str, Any], overlays: Sequence[str] = ()) -> str:
+    """The page about `results` as HTML. `studies`: those that belong there, with or without results. `config`: what the
+    configuration says of them, by name. `overlays`: its files beside config.yaml, for commands. UserError: no study."""
+    if not studies:
+        raise UserError(
+            f"{results} holds no study: no folder in it has tables/. Name a results root, e.g. results/quick."
+        )
     room, found = FIGURES_ROOM, []
-    for name in names:
-        study = _study(results / name, (config or {}).get(name))
-        study.pictures, room = pictures.collect(results / name, list(overlays), room)
+    for name in studies:
+        study = _study(results / name, config.get(name))
+        study.pictures, room = pictures.collect(results / name, overlays, room)
         found.append(study)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(inlined.ASSETS), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": shown, "exact": exact}
     files = " ".join(overlays)
     return environment.get_template("page.html").render(
         results=results.as_posix(), studies=found, data=_data(found), arm_columns=ran.ARM,
-        style=(ASSETS / "style.css").read_text(encoding="utf-8"),
-        scripts=[(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        style=inlined.text("style.css"), scripts=[inlined.text(name) for name in inlined.SCRIPTS],
         repeat="snakemake --cores all" + (f" --configfile {files}" if files else ""),
     )  # fmt: skip
-
-
-def assets() -> dict[str, str]:
-    """Digests of the template, the style and the scripts: no Python module, so the job's spec names them."""
-    files = sorted(path for path in ASSETS.iterdir() if path.suffix in (".html", ".css", ".js"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files}
 
 
 def _study(folder: Path, config: Any) -> Study:
@@ -87,7 +76,8 @@ def _study(folder: Path, config: Any) -> Study:
     if absent:
         study.notes.append(f"Left out, because there are no such tables (yet): {', '.join(absent)}.")
     study.ran = ran.collect(folder, tables.get("trials"))
-    study.masks = masks.collect(folder)
+    study.section.charts = [chart for chart in study.section.charts if chart.drawable]
+    study.masks = masks.collect(folder, list(dict.fromkeys(tables["summary"]["arm"]))) if kind is pruning else None
     newest = max(path.stat().st_mtime for path in (folder / "tables").glob("*.csv"))
     study.made = datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return study

@@ -6,6 +6,7 @@ import ast
 import base64
 import io
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Picture:
     height: int
 
 
-def collect(folder: Path, overlays: list[str], room: int) -> tuple[list[Picture], int]:
+def collect(folder: Path, overlays: Sequence[str], room: int) -> tuple[list[Picture], int]:
     """The PNG figures of a study's folder, and the bytes that are left of `room`."""
     found = []
     for path in sorted((folder / "figures").glob("*.png")):
@@ -49,7 +50,7 @@ def collect(folder: Path, overlays: list[str], room: int) -> tuple[list[Picture]
     return found, room
 
 
-def command(path: Path, study: str, overlays: list[str]) -> str:
+def command(path: Path, study: str, overlays: Sequence[str]) -> str:
     """The call that makes this file again, with all that it needs."""
     files = " ".join(shlex.quote(overlay) for overlay in overlays)
     options = (f"--configfile {files} " if files else "") + f"--config 'studies=[{study}]' --force"

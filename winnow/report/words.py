@@ -1,4 +1,4 @@
-"""Numbers in sentences: never more than the data support. Without an interval (one seed) nothing is called more or less."""
+"""Numbers in sentences: never more than the data support. Without an interval (one seed) nothing is more or less."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def sample(number: int, low: object, thing: str = "seed") -> str:
 def percent(value: float, digits: int = 2) -> str:
     """0.8983 -> '89.83 %'."""
     return f"{_number(100 * value, digits)} %"
+
+
+def points(value: float, digits: int = 1) -> str:
+    """0.031 -> '3.1', of a difference of shares."""
+    return _number(100 * value, digits)
 
 
 def density(value: float) -> str:
@@ -61,18 +66,27 @@ def verdict(difference: float, low: object, high: object) -> str:
     return "more" if float(str(low)) > 0 else "less" if float(str(high)) < 0 else ""
 
 
-def compare(a: str, b: str, difference: float, low: object, high: object, pairs: int, verb: str = "reaches") -> str:
+def compare(
+    a: str,
+    b: str,
+    difference: float,
+    low: object,
+    high: object,
+    pairs: int,
+    verb: str = "reaches",
+    thing: str = "paired seed",
+) -> str:
     """'eg reaches 0.40 [0.10, 0.70] points less than gd (3 paired seeds)', or what can be said instead."""
     size = f"{_number(100 * abs(difference))}"
     told = verdict(difference, low, high)
     if missing(low):
         direction = "above" if difference > 0 else "below"
-        return f"{a} lies {size} points {direction} {b} ({sample(pairs, low, 'paired seed')})"
+        return f"{a} lies {size} points {direction} {b} ({sample(pairs, low, thing)})"
     if not told:
         signed = f"{_number(100 * difference)}{interval(low, high)}"
-        return f"{a} and {b} cannot be told apart: {signed} points ({count(pairs, 'paired seed')})"
+        return f"{a} and {b} cannot be told apart: {signed} points ({count(pairs, thing)})"
     ends = (low, high) if difference > 0 else (-float(str(high)), -float(str(low)))
-    return f"{a} {verb} {size}{interval(*ends)} points {told} than {b} ({count(pairs, 'paired seed')})"
+    return f"{a} {verb} {size}{interval(*ends)} points {told} than {b} ({count(pairs, thing)})"
 
 
 def listing(names: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ class Chart {
     const text = `${chart.title}: ${rows.length} points. ${chart.caption} Arrow keys go from point to point.`;
     const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "group", "aria-label": text }, plot);
     this.frame(root, { x, y, left, right, top, bottom, names, row, above, width, height });
-    const inside = svg("g", { "clip-path": `inset(0)` }, root);
+    const inside = svg("g", {}, root);
     const id = "clip" + Math.random().toString(36).slice(2);
     const clip = svg("clipPath", { id }, svg("defs", {}, root));
     svg("rect", { x: left - 8, y: top - 8, width: right - left + 16, height: bottom - top + 16 }, clip);
@@ -150,6 +150,9 @@ class Chart {
     }
     // Grey series first, so that coloured ones lie on top.
     const ordered = [...series.values()].sort((a, b) => (this.colour(a[0].row[chart.colour]) === "var(--grey)" ? 0 : 1) - (this.colour(b[0].row[chart.colour]) === "var(--grey)" ? 0 : 1));
+    // Intervals at the same place stand a little beside each other.
+    if (chart.low && !named)
+      ordered.forEach((points, i) => points.forEach((p) => (p.px += (i - (ordered.length - 1) / 2) * Math.min(4, 24 / ordered.length))));
     for (const points of ordered) this.series(inside, points, { x, y });
     this.here = svg("path", { class: "here", d: shape(0, 8), visibility: "hidden" }, root);
     this.listen(root);

@@ -66,12 +66,16 @@ class Masks {
     const { a, b, recipe, tensor, round } = this.at;
     this.plot.replaceChildren();
     const outer = element("div", { class: "pair" }, this.plot);
-    for (const arm of [a, b]) if (arm !== null) this.panel(outer, arm, this.of(arm));
     const pair = this.data.pairs.find((p) => [p.a, p.b].includes(a) && [p.a, p.b].includes(b) && p.recipe === recipe && p.tensor === tensor && p.round === round);
+    // One scale of shades for all that is side by side, up to the fullest block: thin masks would be blank otherwise.
+    const numbers = [this.of(a), b !== null && this.of(b), pair].filter(Boolean).map((item) => item.map);
+    this.most = numbers.reduce((best, number) => this.cells[number].reduce((most, cell) => Math.max(most, cell), best), 1);
+    for (const arm of [a, b]) if (arm !== null) this.panel(outer, arm, this.of(arm));
     if (pair) {
       const text = `kept by both: ${pair.both} of the ${pair.either} weights that either keeps, ${shown(pair.both / pair.either, 100)} %`;
       this.picture(outer, `${pair.a} and ${pair.b}`, text, pair.map);
     } else if (b !== null) element("p", { class: "note" }, outer, "No overlap: these two have no mask of the same shape, recipe and round.");
+    element("p", { class: "scale" }, this.plot, `Shades go from 0 to ${Math.round(this.most / 2.55)} % of a block kept, alike in all pictures above.`);
     const grids = element("div", { class: "grids" }, this.plot);
     for (const arm of [a, b]) if (arm !== null) this.grid(grids, arm);
   }
@@ -91,15 +95,12 @@ class Masks {
     const [low, high] = ["--paper", "--high"].map((name) => this.colour(name));
     const context = canvas.getContext("2d");
     const image = context.createImageData(columns, rows);
-    // Shades from the emptiest to the fullest block: a thin mask would be blank otherwise.
-    const cells = this.cells[number];
-    const most = Math.max(1, cells.reduce((best, cell) => Math.max(best, cell), 0));
-    cells.forEach((cell, i) => {
-      for (let k = 0; k < 3; k++) image.data[4 * i + k] = low[k] + ((high[k] - low[k]) * cell) / most;
+    this.cells[number].forEach((cell, i) => {
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = low[k] + ((high[k] - low[k]) * cell) / this.most;
       image.data[4 * i + 3] = 255;
     });
     context.putImageData(image, 0, 0);
-    element("p", {}, outer, `${text}; darkest block ${Math.round(most / 2.55)} %`);
+    element("p", {}, outer, text);
   }
 
   colour(name) {

@@ -82,7 +82,7 @@ class Parallel {
     svg("line", { class: "axis", x1: axis.x, x2: axis.x, y1: top, y2: bottom }, root);
     svg("text", { class: "name", x: axis.x, y: 16, "text-anchor": "middle" }, root, words(axis.name).replace("validation accuracy", "accuracy"));
     for (const [share, text] of axis.ticks)
-      svg("text", { x: axis.x + 5, y: y(share) + 4, style: "paint-order: stroke; stroke: var(--panel); stroke-width: 3px" }, root, text);
+      svg("text", { class: "tick", x: axis.x + 5, y: y(share) + 4 }, root, text);
     axis.mark = svg("rect", { class: "brush", x: axis.x - 9, width: 18, y: 0, height: 0 }, root);
     const label = `${words(axis.name)}: arrow keys move the brush, with Shift its size, Escape clears it`;
     const strip = svg("rect", { class: "strip", x: axis.x - 16, y: top - 10, width: 32, height: bottom - top + 20, tabindex: 0, role: "slider", "aria-label": label, "data-axis": axis.name }, root);

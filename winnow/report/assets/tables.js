@@ -36,6 +36,8 @@ function sortable(details, filters, study) {
       });
       row.hidden = !filters.keeps(Object.fromEntries(values));
     }
+    const hidden = rows.filter((row) => row.hidden).length;
+    details.querySelector(".left").textContent = hidden ? `(${hidden} left out by the filters)` : "";
   };
   filters.listeners.push(filter);
   const text = () => csv(names, rows.map((row) => [...row.cells].map(valueOf)));
