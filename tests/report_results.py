@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from synthetic_finals import Finals
 from synthetic_tables import Study
 
 from winnow import io
@@ -15,22 +16,25 @@ from winnow.report.sections import benchmark, pruning, sweep
 HOSTILE = "<img src=x onerror=alert(1)>"
 ARMS = ("gd", HOSTILE)
 KINDS = {f"prune {HOSTILE}": pruning, "search": sweep, "methods": benchmark}
+METHODS = ("muon", "nesterov", "sgd")
 TENSORS = {"hidden": (12, 12), "output": (3, 12)}
 
 
 def make(root: Path, seeds: tuple[int, ...] = (0, 1, 2), arms: tuple[str, ...] = ARMS) -> Path:
     """Tables, runs, masks and a figure under `root`; returns it."""
-    source = Study(arms=arms, seeds=seeds, rounds=3, units=12, weights_per_part=50).tables(root / "all")
+    study = Study(arms=arms, seeds=seeds, rounds=3, units=12, weights_per_part=50)
+    study.finals = Finals((*METHODS, arms[-1]), ("plain", "density10"), seeds, ("sgd",))
+    source = study.tables(root / "all")
     for name, kind in KINDS.items():
         for table in [name for name in kind.READS if name in source]:
             io.write_table(root / name / f"tables/{table}.csv", table, _plain(source[table]))
-    study = root / next(iter(KINDS))
+    folder = root / next(iter(KINDS))
     random = np.random.default_rng(0)
     for k, arm in enumerate(arms):
         for number in (1, 2, 3):
             masks = {name: random.random((len(seeds), *shape)) < 0.8**number for name, shape in TENSORS.items()}
-            folder = study / arm / "winning_ticket/seeds0-2" / f"round{number}"
-            io.write_tensors(folder / "mask.safetensors", masks, {"seeds": json.dumps(list(seeds))})
+            round_ = folder / arm / "winning_ticket/seeds0-2" / f"round{number}"
+            io.write_tensors(round_ / "mask.safetensors", masks, {"seeds": json.dumps(list(seeds))})
         spec = {"model": {"name": "rnn", "hidden": 12}, "optimizer": {"name": arm}, "lr": "0.1", "seeds": list(seeds)}
         run = {
             "spec": spec,
@@ -40,10 +44,10 @@ def make(root: Path, seeds: tuple[int, ...] = (0, 1, 2), arms: tuple[str, ...] =
             "commit": "<b>abc</b>",
             "cpu": "X",
         }
-        io.write_json(study / arm / "dense/all/lr0.1/seeds0-2/run.json", run)
+        io.write_json(folder / arm / "dense/all/lr0.1/seeds0-2/run.json", run)
     for name in ("accuracy_vs_density", "not_a_figure"):
-        (study / "figures").mkdir(exist_ok=True)
-        Image.fromarray(random.integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(study / f"figures/{name}.png")
+        (folder / "figures").mkdir(exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (60, 90, 3), dtype=np.uint8)).save(folder / f"figures/{name}.png")
     return root
 
 
