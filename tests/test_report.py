@@ -150,6 +150,10 @@ def test_more_and_less_need_an_interval_without_zero(numbers: tuple, said: str) 
     assert words.compare("eg", "gd", *numbers, verb="keeps") == said
 
 
+def test_amounts_are_short() -> None:
+    assert [words.amount(value) for value in (3.14159, 300_000, 2.629e11)] == ["3.14", "300,000", "2.63e11"]
+
+
 def test_one_seed_has_no_interval_and_no_verdict(tmp_path: Path) -> None:
     tables = Study(seeds=(0,), rounds=2, units=12, weights_per_part=50).tables(tmp_path)
     for kind in (pruning, benchmark):

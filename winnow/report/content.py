@@ -93,6 +93,11 @@ class Section:
     notes: list[str] = field(default_factory=list)
 
 
+def each(table: pandas.DataFrame) -> list[Any]:
+    """The rows, with columns as attributes."""
+    return list(table.itertuples(index=False))
+
+
 def rows(data: pandas.DataFrame) -> dict[str, Any]:
     """{"columns", "rows"} for JSON: plain Python values, None where a cell is empty."""
     plain = data.astype(object).where(data.notna(), None)

@@ -49,14 +49,20 @@ def collect(folder: Path, trials: pandas.DataFrame | None) -> Ran:
 
 
 def _arms(found: Ran, folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None:
-    """One row per arm: the last training of each that has a training spec, dense runs before others."""
-    last: dict[str, dict[str, Any]] = {}
+    """One row per arm: a training of each that has a training spec, those of rounds or of scenario `plain` first."""
+    chosen: dict[str, tuple[int, dict[str, Any]]] = {}
     for path, run in runs:
-        arm, spec = path.relative_to(folder).parts[0], run.get("spec") or {}
+        arm, *parts = path.relative_to(folder).parts
+        spec = run.get("spec") or {}
         training = spec.get("training") or (spec if "optimizer" in spec and "model" in spec else None)
-        if training and (arm not in last or "dense" in path.parts):
-            last[arm] = {**training, "lr": run.get("lr", training.get("lr")), "seeds": run.get("seeds")}
-    for arm, training in last.items():
+        rank = 2 if any(part.startswith("round") or part == "plain" for part in parts) else 1
+        if training and rank > chosen.get(arm, (0, {}))[0]:
+            seeds = run.get("seeds") or training.get("seeds")
+            chosen[arm] = (rank, {**training, "lr": run.get("lr", training.get("lr")), "seeds": seeds})
+        elif training and rank == chosen[arm][0] and run.get("lr") == chosen[arm][1]["lr"]:
+            mine = chosen[arm][1]
+            mine["seeds"] = sorted({*(mine["seeds"] or ()), *(run.get("seeds") or ())})
+    for arm, (_, training) in chosen.items():
         found.arms.append((arm, [_text(training.get(key)) for key in ARM]))
         found.specs.append((arm, yaml.safe_dump(training, sort_keys=False)))
 

@@ -94,6 +94,11 @@ def listing(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
 
 
+def amount(value: float) -> str:
+    """'300,000', '2.63e11'."""
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else f"{value:.3g}".replace("e+", "e")
+
+
 def seconds(value: float) -> str:
     """'3.2 s', '14 min', '5.1 h'."""
     if value < 100:

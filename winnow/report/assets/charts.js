@@ -48,6 +48,13 @@ function tickText(value) {
   return size >= 1e5 || size < 1e-3 ? value.toExponential().replace("e+", "e") : String(value);
 }
 
+// Pixels that a text takes in a chart.
+function textWidth(text) {
+  const context = (textWidth.context ??= document.createElement("canvas").getContext("2d"));
+  context.font = "12px " + getComputedStyle(document.body).fontFamily;
+  return context.measureText(text).width;
+}
+
 class Chart {
   constructor(figure, chart, filters) {
     Object.assign(this, { figure, chart, filters });
@@ -119,9 +126,9 @@ class Chart {
     const named = chart.y.scale === "names";
     const names = named ? distinct(rows.map((row) => String(row[chart.y.field]))) : [];
     const width = Math.max(260, plot.clientWidth);
-    const longest = Math.max(0, ...names.map((name) => name.length));
-    const above = named && longest * 7 > 0.4 * width; // long names stand over their line
-    const left = named ? (above ? 10 : 7 * longest + 16) : 58;
+    const longest = Math.max(0, ...names.map(textWidth));
+    const above = named && longest > 0.4 * width; // long names stand over their line
+    const left = named ? (above ? 10 : longest + 16) : 58;
     const height = named ? names.length * (above ? 42 : 25) + 56 : Math.round(Math.min(380, Math.max(250, 0.6 * width)));
     const [right, top, bottom] = [width - 14, 8, height - 44];
     const x = this.scale(chart.x, chart.spread === "x", rows, left, right);
@@ -167,7 +174,8 @@ class Chart {
     names.forEach((name, i) => {
       const at = top + (i + (above ? 0.7 : 0.5)) * row;
       svg("line", { class: "grid", x1: left, x2: right, y1: at, y2: at }, root);
-      const short = above && name.length * 6.6 > width ? name.slice(0, Math.floor(width / 6.6) - 1) + "…" : name;
+      const share = width / (textWidth(name) + 24);
+      const short = share < 1 ? name.slice(0, Math.floor(share * name.length) - 1) + "…" : name;
       const place = above ? { x: left, y: at - 0.3 * row } : { x: left - 8, y: at + 4, "text-anchor": "end" };
       svg("text", { class: "name", ...place }, root, short);
     });

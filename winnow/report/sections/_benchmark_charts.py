@@ -17,7 +17,9 @@ def ranked(outcomes: pandas.DataFrame) -> tuple[str, ...]:
 def charts(tables: dict[str, pandas.DataFrame], first: tuple[str, ...]) -> list[Chart]:
     outcomes = tables["outcomes"]
     accuracy = Axis("test_accuracy", "test accuracy, %", factor=100)
-    ordered = outcomes.sort_values("test_accuracy", ascending=False, kind="stable")
+    best_first = outcomes.sort_values("test_accuracy", ascending=False, kind="stable")
+    places = {name: i for i, name in enumerate(outcomes["scenario"].unique())}
+    ordered = best_first.sort_values("scenario", key=lambda names: names.map(places), kind="stable")
     columns = ["scenario", "arm", "density", "test_accuracy", "test_accuracy_ci95_low", "test_accuracy_ci95_high", "n",
                "diverged", "seconds"]  # fmt: skip
     charts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas
 
 from winnow.report import words
+from winnow.report.content import each
 
 FEW = 4  # names in a list; of more their number is told
 COSTS = {
@@ -16,15 +17,19 @@ COSTS = {
 
 def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
     said = []
-    for scenario, mine in ranking[ranking["validation_loss"].notna()].groupby("scenario", sort=False):
-        best = mine.loc[mine["rank"].idxmin()]
+    ranked = ranking[ranking["validation_loss"].notna()]
+    for scenario in dict.fromkeys([*outcomes["scenario"], *ranking["scenario"]]):
+        mine = ranked[ranked["scenario"] == scenario]
+        if mine.empty:  # it takes another scenario's tuning, or every setting diverged
+            continue
+        best = mine.iloc[mine["rank"].argmin()]
         text = (
             f"{scenario}: {best['arm']} had the smallest validation loss after tuning "
             f"({best['validation_loss']:.4f} nats, one "
             f"seed, of {words.count(len(mine), 'arm')})"
         )
         final = outcomes[(outcomes["scenario"] == scenario) & (outcomes["arm"] == best["arm"])]
-        for row in final[final["test_accuracy"].notna()].itertuples():
+        for row in each(final[final["test_accuracy"].notna()]):
             ends = (row.test_accuracy_ci95_low, row.test_accuracy_ci95_high)
             text += f" and then reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test accuracy"
         said.append(f"{text}; its rate is {best['lr']}.")
@@ -34,7 +39,7 @@ def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
 def best(outcomes: pandas.DataFrame) -> list[str]:
     said = []
     for scenario, mine in outcomes[outcomes["test_accuracy"].notna()].groupby("scenario", sort=False):
-        best = mine.loc[mine["test_accuracy"].idxmax()]
+        best = mine.iloc[mine["test_accuracy"].argmax()]
         low = best["test_accuracy_ci95_low"]
         text = f"{scenario}{_thin(best)}: {best['arm']}, " + words.accuracy(
             best["test_accuracy"], low, best["test_accuracy_ci95_high"], best["n"]
@@ -60,11 +65,8 @@ def _thin(row: pandas.Series) -> str:
 def reference(outcomes: pandas.DataFrame) -> list[str]:
     said = []
     for scenario, mine in outcomes[outcomes["difference"].notna()].groupby("scenario", sort=False):
-        told = [
-            words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high)
-            for row in mine.itertuples()
-        ]
-        best = mine.loc[mine["difference"].idxmax()]
+        told = [words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high) for row in each(mine)]
+        best = mine.iloc[mine["difference"].argmax()]
         text = words.compare(
             str(best["arm"]), str(best["reference"]), best["difference"], best["difference_ci95_low"],
             best["difference_ci95_high"], best["pairs"],
@@ -95,7 +97,7 @@ def targets(table: pandas.DataFrame) -> list[str]:
             worst = sure.groupby("arm", sort=False)[cost].max()
             arms = list(worst[worst == worst.min()].index)
             who = words.listing(arms) if len(arms) <= FEW else f"{len(arms)} arms alike"
-            parts.append(f"{who} with {worst.min():.4g} {name}")
+            parts.append(f"{who} with {words.amount(worst.min())} {name}")
         of = mine[mine["arm"] == sure["arm"].iloc[0]]["seed"].nunique()
         said.append(
             f"{scenario}: {words.percent(target, 1)} is reached by {words.count(len(times), 'arm')}. Of those that "
@@ -109,7 +111,7 @@ def targets(table: pandas.DataFrame) -> list[str]:
 def diverged(outcomes: pandas.DataFrame) -> list[str]:
     return [
         f"{row.scenario}: {row.arm}, {words.count(row.diverged, 'seed')} of {row.n + row.diverged}."
-        for row in outcomes[outcomes["diverged"] > 0].itertuples()
+        for row in each(outcomes[outcomes["diverged"] > 0])
     ]
 
 
@@ -122,5 +124,5 @@ def network(table: pandas.DataFrame) -> list[str]:
             if row.prunable == row.prunable
             else "."
         )
-        for row in total.head(1).itertuples()
+        for row in each(total.head(1))
     ]

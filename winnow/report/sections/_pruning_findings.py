@@ -5,11 +5,14 @@ from __future__ import annotations
 import pandas
 
 from winnow.report import words
+from winnow.report.content import each
+
+FEW = 6  # densities whose differences are told one by one
 
 
 def dense(summary: pandas.DataFrame) -> list[str]:
     said = []
-    for row in summary[summary["recipe"] == "dense"].itertuples():
+    for row in each(summary[summary["recipe"] == "dense"]):
         if words.missing(row.mean):
             said.append(f"{row.arm}: {words.count(row.diverged, 'seed')}, all of which diverged.")
         else:
@@ -25,7 +28,7 @@ def differences(summary: pandas.DataFrame) -> list[str]:
     said = []
     with_pairs = summary[summary["difference"].notna()]
     for (arm, recipe), group in with_pairs.groupby(["arm", "recipe"], sort=False):
-        sparsest = group.loc[group["density"].idxmin()]
+        sparsest = group.iloc[group["density"].argmin()]
         text = words.compare(
             str(arm), str(sparsest["reference"]), sparsest["difference"], sparsest["difference_ci95_low"],
             sparsest["difference_ci95_high"], sparsest["pairs"], "keeps" if recipe != "dense" else "reaches",
@@ -33,13 +36,19 @@ def differences(summary: pandas.DataFrame) -> list[str]:
         said.append(f"{_where(str(recipe), sparsest['density'])}: {text}.")
         if len(group) > 1:
             said[-1] += _tally(group, str(arm))
+        if 1 < len(group) <= FEW:
+            parts = [
+                words.points(row.difference, 2)
+                + words.interval(row.difference_ci95_low, row.difference_ci95_high)
+                + f" at {words.density(row.density)}"
+                for row in each(group)
+            ]
+            said[-1] += f" By density: {words.listing(parts)}."
     return said
 
 
 def _tally(group: pandas.DataFrame, arm: str) -> str:
-    told = [
-        words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high) for row in group.itertuples()
-    ]
+    told = [words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high) for row in each(group)]
     if group["difference_ci95_low"].isna().all():
         ends = words.spread(list(group["difference"]), unit="")
         return f" Over its {len(group)} densities the difference is {ends} points."
@@ -58,7 +67,8 @@ def _meeting(tickets: pandas.DataFrame) -> pandas.DataFrame:
     """The rows at the density that most recipes share, of several such the sparsest."""
     densities = tickets["density"].round(3)
     recipes = tickets.groupby(densities)["recipe"].nunique()
-    return tickets[densities == min(recipes[recipes == recipes.max()].index)]
+    here: pandas.DataFrame = tickets[densities == min(recipes[recipes == recipes.max()].index)]
+    return here
 
 
 def tickets(summary: pandas.DataFrame) -> list[str]:
@@ -68,7 +78,7 @@ def tickets(summary: pandas.DataFrame) -> list[str]:
         there = _meeting(mine).sort_values("mean", ascending=False)
         parts = [
             f"{row.recipe} {words.percent(row.mean)}{words.interval(row.ci95_low, row.ci95_high)}"
-            for row in there.itertuples()
+            for row in each(there)
         ]
         seeds = sorted(set(there["n"]))
         sample = words.sample(seeds[0], there["ci95_low"].iloc[0])

@@ -7,6 +7,7 @@ from typing import Any
 import pandas
 
 from winnow.report import words
+from winnow.report.content import each
 from winnow.report.sections._sweep_charts import varied
 
 NAMES = {"train": "training"}
@@ -22,7 +23,7 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
         if finished.empty:
             said.append(f"{text}; none has a validation accuracy.")
             continue
-        best = finished.loc[finished["validation_accuracy"].idxmax()]
+        best = finished.iloc[finished["validation_accuracy"].argmax()]
         settings = ", ".join(f"{name.replace('_', ' ')} {_shown(best[name])}" for name in varied(trials))
         said.append(
             f"{text}; the best has {words.percent(best['validation_accuracy'])} validation accuracy (trial "
@@ -46,7 +47,7 @@ def importance(table: pandas.DataFrame) -> list[str]:
     said = []
     for sweep, mine in table.groupby("sweep", sort=False):
         top = mine.sort_values("importance", ascending=False).head(3)
-        parts = [f"{row.parameter.replace('_', ' ')} {words.percent(row.importance, 0)}" for row in top.itertuples()]
+        parts = [f"{row.parameter.replace('_', ' ')} {words.percent(row.importance, 0)}" for row in each(top)]
         said.append(
             f"{sweep}: of the variance of validation accuracy that single settings explain, {words.listing(parts)} "
             f"go to "
@@ -62,7 +63,7 @@ def activations(table: pandas.DataFrame) -> list[str]:
         parts = [
             f"{row.value}: best {words.percent(row.best)}, mean {words.percent(row.mean)} "
             f"({words.count(row.trials, 'trial')})"
-            for row in ordered.itertuples()
+            for row in each(ordered)
         ]
         said.append(f"{sweep}: {'; '.join(parts)}.")
     return said
@@ -71,7 +72,7 @@ def activations(table: pandas.DataFrame) -> list[str]:
 def conclusions(table: pandas.DataFrame) -> list[str]:
     said = []
     verdicts = {"yes": "holds", "no": "does not hold, the opposite does", "unclear": "is left open"}
-    for row in table.itertuples():
+    for row in each(table):
         if words.missing(row.difference):
             said.append(
                 f"{row.sweep}: “{row.conclusion}” cannot be tested ({row.trials_a} trials against {row.trials_b}: "
@@ -95,7 +96,7 @@ def conclusions(table: pandas.DataFrame) -> list[str]:
 
 def losses(table: pandas.DataFrame) -> list[str]:
     said = []
-    for row in table.itertuples():
+    for row in each(table):
         text = words.compare(
             "cross-entropy", "squared error", row.difference, row.low, row.high, row.pairs, thing="pair"
         )  # fmt: skip

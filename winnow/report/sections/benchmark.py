@@ -17,7 +17,7 @@ def section(tables: dict[str, pandas.DataFrame]) -> Section:
     outcomes = tables["outcomes"]
     found = Section("Which optimiser is the most accurate in each scenario, and what does it cost?", filters=("arm",))
     if "ranking" in tables:
-        found.findings.append(("Which to take", findings.take(tables["ranking"], outcomes)))
+        found.findings.append(("Which optimiser to take", findings.take(tables["ranking"], outcomes)))
     found.findings += [
         ("Most accurate on the test images", findings.best(outcomes)),
         ("Against the reference", findings.reference(outcomes)),
@@ -34,7 +34,7 @@ def section(tables: dict[str, pandas.DataFrame]) -> Section:
         "looked at; intervals are 95 % each, not corrected for their number."
     )
     first = charts.ranked(outcomes)
-    found.charts = charts.charts(tables, first)
+    found.charts += charts.charts(tables, first)
     percent = ("density", "test_accuracy", "test_accuracy_sd", "test_accuracy_ci95_low", "test_accuracy_ci95_high",
                "difference", "difference_ci95_low", "difference_ci95_high")  # fmt: skip
     columns = ["scenario", "arm", "sparsifier", "density", "n", "diverged", "test_accuracy", "test_accuracy_ci95_low",
