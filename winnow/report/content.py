@@ -27,6 +27,7 @@ class Chart:
 
     `low`, `high`: columns with the ends of the interval of x or y (`spread`). `choose`: columns of which one value is
     shown at a time. `steps`: a line keeps its height until the next point. `first`: names that get colours first.
+    `robust`: the axis with intervals ends before far outliers, which then stand at its end, hollow.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Chart:
     zero: bool = False
     choose: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
+    robust: bool = False
 
     @property
     def drawable(self) -> bool:

@@ -97,6 +97,11 @@ class Chart {
     const log = axis.scale === "log";
     const values = rows.map((row) => axis.factor * row[axis.field]).filter((value) => !log || value > 0);
     let [low, high] = [Math.min(...values), Math.max(...values)];
+    if (spread && this.chart.robust && values.length >= 8) {
+      const sorted = [...values].sort((a, b) => a - b);
+      const [first, third] = [0.25, 0.75].map((share) => sorted[Math.round(share * (sorted.length - 1))]);
+      [low, high] = [Math.max(low, first - 3 * (third - first)), Math.min(high, third + 3 * (third - first))];
+    }
     if (spread && this.chart.low) {
       // Wide intervals are cut at three quarters of the range of the means: their numbers stand in the tip.
       const room = low === high ? Infinity : 0.75 * (high - low);
@@ -108,8 +113,9 @@ class Chart {
     const gap = low === high ? Math.abs(low) * 0.05 || 1 : 0.04 * (high - low);
     [low, high] = log ? [low / (high / low || 1) ** 0.04 / (low === high ? 1.2 : 1), high * (high / low) ** 0.04 * (low === high ? 1.2 : 1)] : [low - gap, high + gap];
     const turn = log ? Math.log : (value) => value;
+    const inside = (value) => Math.min(high, Math.max(low, value));
     const at = (value) => from + ((turn(value) - turn(low)) / (turn(high) - turn(low))) * (to - from);
-    return { low, high, log, at };
+    return { low, high, log, at, inside };
   }
 
   draw() {
@@ -137,7 +143,7 @@ class Chart {
     const hueCount = new Set(rows.map((r) => r[chart.colour])).size;
     const hues = distinct(rows.map((r) => r[chart.colour]));
     const dodge = (r) => (names.length && hueCount > 1 && rows.length > names.length ? (hues.indexOf(r[chart.colour]) - (hueCount - 1) / 2) * Math.min(7, (0.5 * row) / hueCount) : 0);
-    const place = (r) => (named ? top + (names.indexOf(String(r[chart.y.field])) + (above ? 0.7 : 0.5)) * row + dodge(r) : y.at(chart.y.factor * r[chart.y.field]));
+    const place = (r) => (named ? top + (names.indexOf(String(r[chart.y.field])) + (above ? 0.7 : 0.5)) * row + dodge(r) : y.at(y.inside(chart.y.factor * r[chart.y.field])));
 
     const text = `${chart.title}: ${rows.length} points. ${chart.caption} Arrow keys go from point to point.`;
     const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "group", "aria-label": text }, plot);
@@ -153,7 +159,7 @@ class Chart {
       if (x.log && !(r[chart.x.field] > 0)) continue;
       const key = JSON.stringify([r[chart.colour], chart.dash && r[chart.dash], chart.by && r[chart.by]]);
       if (!series.has(key)) series.set(key, []);
-      series.get(key).push({ row: r, px: x.at(chart.x.factor * r[chart.x.field]), py: place(r) });
+      series.get(key).push({ row: r, px: x.at(x.inside(chart.x.factor * r[chart.x.field])), py: place(r) });
     }
     // Grey series first, so that coloured ones lie on top.
     const ordered = [...series.values()].sort((a, b) => (this.colour(a[0].row[chart.colour]) === "var(--grey)" ? 0 : 1) - (this.colour(b[0].row[chart.colour]) === "var(--grey)" ? 0 : 1));
@@ -210,7 +216,9 @@ class Chart {
         const d = chart.spread === "x" ? `M${ends[0]} ${point.py}H${ends[1]}` : `M${point.px} ${ends[0]}V${ends[1]}`;
         svg("path", { class: "interval", d, "stroke-width": 1.2 }, group);
       }
-      const hollow = Math.floor(dash / SHAPES) % 2;
+      const [axis, scale] = chart.spread === "x" ? [chart.x, x] : [chart.y, y];
+      const value = scale && axis.factor * point.row[axis.field];
+      const hollow = Math.floor(dash / SHAPES) % 2 || (scale && scale.inside(value) !== value);
       svg("path", { class: "points", d: shape(dash, small ? 2.6 : 4), transform: `translate(${point.px} ${point.py})`, fill: hollow ? "var(--panel)" : colour }, group);
       this.points.push({ ...point, group });
     }

@@ -24,23 +24,25 @@ def charts(tables: dict[str, pandas.DataFrame], first: tuple[str, ...]) -> list[
                "diverged", "seconds"]  # fmt: skip
     charts = [
         Chart(
-            "outcomes", "Final test accuracy", "Mean over seeds with its 95 % interval, the best on top.",
+            "outcomes", "Final test accuracy",
+            "Mean over seeds with its 95 % interval, the best on top. Hollow points lie beyond the axis.",
             ordered[columns], accuracy, Axis("arm", "", "names"), colour="arm", low="test_accuracy_ci95_low",
-            high="test_accuracy_ci95_high", spread="x", choose=("scenario",), first=first,
+            high="test_accuracy_ci95_high", spread="x", choose=("scenario",), first=first, robust=True,
         ),
         Chart(
             "cost", "Accuracy against time",
-            "Mean test accuracy against mean seconds of training: up and left is better.", ordered[columns],
+            "Mean test accuracy against mean seconds of training: up and left is better. Hollow points lie beyond the "
+            "axis.", ordered[columns],
             Axis("seconds", "seconds of training", "log"), accuracy, colour="arm", low="test_accuracy_ci95_low",
-            high="test_accuracy_ci95_high", choose=("scenario",), first=first,
+            high="test_accuracy_ci95_high", choose=("scenario",), first=first, robust=True,
         ),
     ]  # fmt: skip
     if "course" in tables:
         charts.append(
             Chart(
                 "course", "Learning curves", "Test accuracy after each epoch, one line per seed.",
-                tables["course"][["scenario", "arm", "seed", "epoch", "density", "test_accuracy",
-                "test_loss", "seconds"]],
+                tables["course"][["scenario", "arm", "seed", "epoch", "density", "test_accuracy", "test_loss",
+                                  "seconds"]],
                 Axis("epoch", "epoch"), accuracy, colour="arm", by="seed", lines=True, choose=("scenario",),
                 first=first,
             )
@@ -49,8 +51,8 @@ def charts(tables: dict[str, pandas.DataFrame], first: tuple[str, ...]) -> list[
         reached = tables["time_to_target"].dropna(subset="seconds")
         charts.append(
             Chart(
-                "time_to_target", "Time to reach a test accuracy", "One point per seed that reaches the "
-                                                                   "target.", reached,
+                "time_to_target", "Time to reach a test accuracy",
+                "One point per seed that reaches the target.", reached,
                 Axis("seconds", "seconds of training", "log"), Axis("arm", "", "names"), colour="arm",
                 choose=("scenario", "target"), first=first,
             )
@@ -71,8 +73,8 @@ def charts(tables: dict[str, pandas.DataFrame], first: tuple[str, ...]) -> list[
         charts.append(
             Chart(
                 "tuning", "Tuning", "Validation accuracy of every trial and finalist against its learning rate.",
-                tuned.assign(lr=tuned["lr"].astype(float)).drop(columns=["diverged_step"]), Axis("lr", "learning "
-                                                                                                       "rate", "log"),
+                tuned.assign(lr=tuned["lr"].astype(float)).drop(columns=["diverged_step"]),
+                Axis("lr", "learning rate", "log"),
                 Axis("validation_accuracy", "validation accuracy, %", factor=100), colour="arm", dash="stage",
                 choose=("scenario",), first=first,
             )

@@ -61,8 +61,8 @@ def charts(tables: dict[str, pandas.DataFrame]) -> list[Chart | Parallel]:
             Chart(
                 "conclusions", "Beliefs at equal other settings",
                 "Difference in validation accuracy with its 95 % interval, other settings held equal by least squares: "
-                "right of 0 speaks for the belief.", told, Axis("adjusted", "points of validation "
-                                                                            "accuracy", factor=100),
+                "right of 0 speaks for the belief.", told,
+                Axis("adjusted", "points of validation accuracy", factor=100),
                 Axis("conclusion", "", "names"), colour="sweep", low="adjusted_low", high="adjusted_high", spread="x",
                 zero=True,
             )

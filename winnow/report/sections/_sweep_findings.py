@@ -26,15 +26,13 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
         best = finished.iloc[finished["validation_accuracy"].argmax()]
         settings = ", ".join(f"{name.replace('_', ' ')} {_shown(best[name])}" for name in varied(trials))
         said.append(
-            f"{text}; the best has {words.percent(best['validation_accuracy'])} validation accuracy (trial "
-            f"{best['trial']}: "
-            f"{settings}). It was chosen by this number, which is therefore too high on average."
+            f"{text}; the best has {words.percent(best['validation_accuracy'])} validation accuracy "
+            f"(trial {best['trial']}: {settings}). It was chosen by this number, which is therefore too high on average."
         )
         if again is not None and len(rows := again[(again["sweep"] == sweep) & again["test_accuracy"].notna()]):
             said.append(
                 f"{sweep}: trained anew, the chosen setting reaches {words.spread(list(rows['test_accuracy']))} "
-                f"test accuracy "
-                f"(smallest to largest of {words.count(len(rows), 'seed')})."
+                f"test accuracy (smallest to largest of {words.count(len(rows), 'seed')})."
             )
     return said
 
@@ -49,9 +47,8 @@ def importance(table: pandas.DataFrame) -> list[str]:
         top = mine.sort_values("importance", ascending=False).head(3)
         parts = [f"{row.parameter.replace('_', ' ')} {words.percent(row.importance, 0)}" for row in each(top)]
         said.append(
-            f"{sweep}: of the variance of validation accuracy that single settings explain, {words.listing(parts)} "
-            f"go to "
-            f"{'these' if len(parts) > 1 else 'it'} (fANOVA over its trials)."
+            f"{sweep}: of the variance of validation accuracy that single settings explain, the largest shares are "
+            f"{words.listing(parts)} (fANOVA over its trials)."
         )
     return said
 
@@ -81,9 +78,8 @@ def conclusions(table: pandas.DataFrame) -> list[str]:
             continue
         text = (
             f"{row.sweep}: “{row.conclusion}” {verdicts[str(row.holds)]}: difference "
-            f"{words.points(row.difference)}{words.interval(row.low, row.high, digits=1)} points, {row.trials_a} "
-            f"trials against "
-            f"{row.trials_b}"
+            f"{words.points(row.difference)}{words.interval(row.low, row.high, digits=1)} points, "
+            f"{row.trials_a} trials against {row.trials_b}"
         )
         if not words.missing(row.adjusted):
             told = words.verdict(row.adjusted, row.adjusted_low, row.adjusted_high)
