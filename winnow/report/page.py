@@ -59,7 +59,7 @@ def render(results: Path, studies: Sequence[str], config: Mapping[str, Any], ove
     return environment.get_template("page.html").render(
         results=results.as_posix(), studies=found, data=_data(found), arm_columns=ran.ARM,
         style=inlined.text("style.css"), scripts=[inlined.text(name) for name in inlined.SCRIPTS],
-        repeat="snakemake --cores all" + (f" --configfile {files}" if files else ""),
+        overlays=f" --configfile {files}" if files else "",
     )  # fmt: skip
 
 

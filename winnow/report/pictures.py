@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import io
 import shlex
@@ -12,8 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from winnow import plugins
-from winnow.errors import UserError
+from winnow.report.captions import caption
 
 WIDTH = 1400  # pixels at most: two per point of a wide page
 QUALITY = 82
@@ -40,10 +38,10 @@ def collect(folder: Path, overlays: Sequence[str], room: int) -> tuple[list[Pict
         data, width, height = _packed(path)
         fits = len(data) <= room
         room -= len(data) if fits else 0
-        caption = _caption(path.stem)
         found.append(
             Picture(
-                path.stem, path.stem.replace("_", " "), caption, command(path, folder.name, overlays), path.as_posix(),
+                path.stem, path.stem.replace("_", " "), caption("figures", path.stem),
+                command(path, folder.name, overlays), path.as_posix(),
                 data if fits else "", width, height,
             )
         )  # fmt: skip
@@ -55,16 +53,6 @@ def command(path: Path, study: str, overlays: Sequence[str]) -> str:
     files = " ".join(shlex.quote(overlay) for overlay in overlays)
     options = (f"--configfile {files} " if files else "") + f"--config 'studies=[{study}]' --force"
     return f"snakemake --cores 1 {options} {shlex.quote(path.as_posix())}"
-
-
-def _caption(name: str) -> str:
-    """The first paragraph of the figure's own docstring."""
-    try:
-        source = plugins.path("figures", name).read_text(encoding="utf-8")
-    except (UserError, OSError):
-        return name.replace("_", " ")
-    text = (ast.get_docstring(ast.parse(source)) or name).split("\n\n")[0]
-    return " ".join(text.split())
 
 
 def _packed(path: Path) -> tuple[str, int, int]:

@@ -27,7 +27,8 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
         settings = ", ".join(f"{name.replace('_', ' ')} {_shown(best[name])}" for name in varied(trials))
         said.append(
             f"{text}; the best has {words.percent(best['validation_accuracy'])} validation accuracy "
-            f"(trial {best['trial']}: {settings}). It was chosen by this number, which is therefore too high on average."
+            f"(trial {best['trial']}: {settings}). It was chosen by this number, which is therefore too high on "
+            f"average."
         )
         if again is not None and len(rows := again[(again["sweep"] == sweep) & again["test_accuracy"].notna()]):
             said.append(
