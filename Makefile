@@ -2,6 +2,7 @@
 
 PYTHON ?= python3# the interpreter that makes .venv, e.g. make PYTHON=python3.12 test
 CORES ?= all#       cores for the workflow, e.g. make CORES=2 demo
+RESULTS ?= results# results root that `make report` reads, e.g. RESULTS=results/quick
 VENV := .venv
 BIN := $(VENV)/bin
 QUICK := --configfile presets/quick.yaml
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slurm reproduce why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce report why bench lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ test-slurm: $(STAMP) ## the workflow on a real SLURM of one node that the test s
 
 reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at full size, into results/
 	@$(BIN)/snakemake --cores $(CORES)
+
+report: $(STAMP) ## one page about what there is in results/, or in RESULTS=results/quick, into report/index.html there
+	@$(BIN)/python workflow_scripts/report.py --results $(RESULTS)
 
 why: $(STAMP) ## what is stale, and because of which change
 	@$(BIN)/python workflow_scripts/why.py $(WHY)

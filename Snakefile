@@ -10,6 +10,7 @@
 #   <results>/{study}/{arm}/{scenario}/tuning/, final/{seeds}/    an optimiser's tuning; its runs with what that chose
 #   <results>/{study}/tables/{table}.csv                          joint tables
 #   <results>/{study}/figures/{figure}.{format}                   figures
+#   <results>/report/index.html                                   the report, one page about all studies (target report)
 #   <results>/logs/, <results>/benchmarks/                        by rule and wildcards
 #   <results>/.store/    finished runs and checkpoints            <results>/.ledger/    what each output was made from
 #   <results>/.sweeps/, .tunings/    the trials of sweeps and tunings
@@ -24,6 +25,7 @@ include: "rules/scratch.smk"
 include: "rules/benchmark.smk"
 include: "rules/analysis.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:

@@ -130,7 +130,13 @@ rule table:
         best=made_from("table", "best"),
         ledger=ledger("table"),
     output:
-        table="<results>/{study}/tables/{table}.csv",
+        table=report(
+            "<results>/{study}/tables/{table}.csv",
+            caption="captions/plugin.rst",
+            category="{study}",
+            subcategory="tables",
+            labels={"table": "{table}"},
+        ),
     log:
         "<results>/logs/table/{study}/{table}.log",
     conda:
@@ -141,6 +147,7 @@ rule table:
         runtime=10,
     params:
         job=arguments("table"),
+        caption=lambda wildcards: captions.caption("tables", wildcards.table),
     message:
         "Joining the table {wildcards.table} of {wildcards.study}"
     shell:

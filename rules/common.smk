@@ -10,6 +10,7 @@ sys.path.insert(0, workflow.basedir)
 from winnow import cli, config as typed_config, plan, store
 from winnow.errors import UserError
 from winnow.plan import STAGES
+from winnow.report import captions
 
 cli.use_this_python(workflow.basedir)
 

@@ -11,7 +11,13 @@ rule figure:
         tables=made_from("figure", "tables"),
         ledger=ledger("figure"),
     output:
-        figure="<results>/{study}/figures/{figure}.{format}",
+        figure=report(
+            "<results>/{study}/figures/{figure}.{format}",
+            caption="captions/plugin.rst",
+            category="{study}",
+            subcategory="figures",
+            labels={"figure": "{figure}", "format": "{format}"},
+        ),
     log:
         "<results>/logs/figure/{study}/{figure}.{format}.log",
     conda:
@@ -23,6 +29,7 @@ rule figure:
     params:
         job=arguments("figure"),
         tables=folder_of("figure", "tables"),
+        caption=lambda wildcards: captions.caption("figures", wildcards.figure),
     message:
         "Drawing {wildcards.figure}.{wildcards.format} of {wildcards.study}"
     shell:

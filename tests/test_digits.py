@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,29 @@ def test_a_second_run_has_nothing_to_do(finished: tuple[Path, str]) -> None:
     assert "Nothing to be done" in snakemake(finished[0], "--configfile", OVERLAY)
     shutil.rmtree(finished[0] / ".snakemake")
     assert "Nothing to be done" in snakemake(finished[0], "--configfile", OVERLAY)
+
+
+def test_the_report_has_every_study_and_is_made_again_only_when_it_would_differ(finished: tuple[Path, str]) -> None:
+    tree = finished[0]
+    snakemake(tree, "report", "--configfile", OVERLAY)
+    page = (tree / "results/report/index.html").read_text()
+    for study in ("gd_vs_eg", "optimizers", "scratch"):
+        assert f'<h2 id="study{1 + ("gd_vs_eg", "optimizers", "scratch").index(study)}-title">{study}</h2>' in page
+        assert f"Configuration of {study}" in page
+    assert "--configfile tests/digits.yaml --config" in page
+    assert "Nothing to show yet" not in page
+    assert 'class="masks"' in page
+    assert "Nothing to be done" in snakemake(tree, "report", "--configfile", OVERLAY)
+    assert "Nothing to be done" in snakemake(tree, "--configfile", OVERLAY)
+    snakemake(tree, "--report", "report.zip", "--configfile", OVERLAY)
+    with zipfile.ZipFile(tree / "report.zip") as archive:
+        inside = b"".join(archive.read(name) for name in archive.namelist() if name.endswith((".html", ".js", ".json")))
+    assert b"Test accuracy against density, and the paired difference" in inside  # a figure's caption
+    assert b"Accuracy per arm, recipe and round" in inside  # a table's
+    style = tree / "winnow/report/assets/style.css"
+    style.write_text(style.read_text() + "\n")
+    assert "Writing the report" in snakemake(tree, "report", "-n", "--configfile", OVERLAY)
+    assert "Nothing to be done" in snakemake(tree, "--configfile", OVERLAY, "-n")
 
 
 def test_more_trials_train_only_what_is_missing(finished: tuple[Path, str]) -> None:

@@ -42,6 +42,7 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "train_scenario": ("study", "arm", "scenario", "seeds"),
     "table": ("study", "table"),
     "figure": ("study", "figure", "format"),
+    "report": (),
 }
 LONGEST_ARGUMENT = 60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
 Plugins = tuple[tuple[str, str], ...]

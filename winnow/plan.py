@@ -14,6 +14,7 @@ from winnow.benchmark_plan import BenchmarkPlan
 from winnow.config import Config
 from winnow.errors import UserError
 from winnow.jobs import WILDCARDS, Job, Plugins
+from winnow.report import inlined
 from winnow.scratch_plan import ScratchPlan
 from winnow.study_outputs import StudyOutputs
 from winnow.study_plan import StudyPlan
@@ -57,9 +58,12 @@ class Plan:
     def job(self, rule: str, wildcards: Any) -> Job:
         """The job of a rule with these wildcards (a mapping). UserError if the configuration does not ask for it.
 
-        Tables and figures are made without being named in the configuration, too, from the runs that there are.
+        Tables and figures are made without being named in the configuration, too, from the runs that there are. The
+        report is made when it is asked for: the default target does without.
         """
         identity = (rule, *(str(wildcards[name]) for name in WILDCARDS[rule]))
+        if rule == "report":
+            self._add_report()
         if identity not in self.jobs and rule in ("table", "figure"):
             self._studies[wildcards["study"]].add_unasked(rule, *identity[2:])
         try:
@@ -67,6 +71,25 @@ class Plan:
         except KeyError:
             text = ", ".join(f"{name}={wildcards[name]}" for name in WILDCARDS[rule])
             raise UserError(f"The configuration asks for no job {rule} with {text}: see config.yaml.") from None
+
+    def _add_report(self) -> None:
+        """Add the report of all studies that run, from their tables and figures."""
+        kinds = (self.config.studies, self.config.scratch, self.config.benchmarks)
+        sections = {name: section for kind in kinds for name, section in kind.items()}
+        self.add(
+            "report",
+            {},
+            {
+                "tables": self.outputs("table"),
+                "figures": [path for path in self.outputs("figure") if path.endswith(".png")],
+            },
+            [f"{self.results}/report/index.html"],
+            {
+                "config": {name: sections[name].model_dump(mode="json") for name in self.config.run},
+                "assets": inlined.digests(),
+            },
+            self.sources("report", ()),
+        )
 
     def outputs(self, *rules: str) -> list[str]:
         """The files that the jobs of these rules make; of all rules if none is given."""
@@ -112,7 +135,7 @@ class Plan:
             sources=sources,
             parents=parents,
             key=provenance.job_key(spec, sources, parents),
-            ledger=f"{self.results}/.ledger/{rule}/{'/'.join(wildcards.values())}.json",
+            ledger=f"{self.results}/.ledger/{'/'.join(identity)}.json",
         )
         self.jobs[identity] = job
         self.maker.update(dict.fromkeys(outputs, job))

@@ -1,0 +1,128 @@
+"""Sentences about a study of optimisers."""
+
+from __future__ import annotations
+
+import pandas
+
+from winnow.report import words
+from winnow.report.content import each
+
+FEW = 4  # names in a list; of more their number is told
+COSTS = {
+    "seconds": "seconds of training",
+    "sample_gradients": "gradients of single images",
+    "multiply_adds": "multiply-adds",
+}
+
+
+def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
+    said = []
+    ranked = ranking[ranking["validation_loss"].notna()]
+    for scenario in dict.fromkeys([*outcomes["scenario"], *ranking["scenario"]]):
+        mine = ranked[ranked["scenario"] == scenario]
+        if mine.empty:  # it takes another scenario's tuning, or every setting diverged
+            continue
+        best = mine.iloc[mine["rank"].argmin()]
+        text = (
+            f"{scenario}: {best['arm']} had the smallest validation loss after tuning "
+            f"({best['validation_loss']:.4f} nats, one "
+            f"seed, of {words.count(len(mine), 'arm')})"
+        )
+        final = outcomes[(outcomes["scenario"] == scenario) & (outcomes["arm"] == best["arm"])]
+        for row in each(final[final["test_accuracy"].notna()]):
+            ends = (row.test_accuracy_ci95_low, row.test_accuracy_ci95_high)
+            text += f" and then reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test accuracy"
+        said.append(f"{text}; its rate is {best['lr']}.")
+    return said
+
+
+def best(outcomes: pandas.DataFrame) -> list[str]:
+    said = []
+    for scenario, mine in outcomes[outcomes["test_accuracy"].notna()].groupby("scenario", sort=False):
+        best = mine.iloc[mine["test_accuracy"].argmax()]
+        low = best["test_accuracy_ci95_low"]
+        text = f"{scenario}{_thin(best)}: {best['arm']}, " + words.accuracy(
+            best["test_accuracy"], low, best["test_accuracy_ci95_high"], best["n"]
+        )
+        others = mine[mine["arm"] != best["arm"]]
+        if len(others) and not words.missing(low):
+            near = others[others["test_accuracy_ci95_high"] >= low]
+            text += (
+                f"; the intervals of {len(near)} of the {len(others)} others overlap with it"
+                if len(near)
+                else f"; no interval of the {len(others)} others overlaps with it"
+            )
+            if 0 < len(near) <= FEW:
+                text += f" ({words.listing(list(near['arm']))})"
+        said.append(f"{text}.")
+    return said
+
+
+def _thin(row: pandas.Series) -> str:
+    return f" ({words.density(row['density'])} density)" if row["density"] < 1 else ""
+
+
+def reference(outcomes: pandas.DataFrame) -> list[str]:
+    said = []
+    for scenario, mine in outcomes[outcomes["difference"].notna()].groupby("scenario", sort=False):
+        told = [words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high) for row in each(mine)]
+        best = mine.iloc[mine["difference"].argmax()]
+        text = words.compare(
+            str(best["arm"]), str(best["reference"]), best["difference"], best["difference_ci95_low"],
+            best["difference_ci95_high"], best["pairs"],
+        )  # fmt: skip
+        said.append(f"{scenario}{_thin(best)}: {text}.")
+        if len(mine) > 1:
+            said[-1] += (
+                f" Arms clearly more accurate than {best['reference']}: {told.count('more')} of {len(mine)}; "
+                f"clearly less: "
+                f"{told.count('less')}; undecided: {told.count('')}."
+            )
+    return said
+
+
+def targets(table: pandas.DataFrame) -> list[str]:
+    """In the first scenario, of the arms that reach a target with most seeds: the cheapest at their slowest seed."""
+    said = []
+    scenario = table["scenario"].iloc[0]
+    for target, mine in table[table["scenario"] == scenario].groupby("target"):
+        reached = mine[mine["seconds"].notna()]
+        if reached.empty:
+            said.append(f"{scenario}: no arm reaches {words.percent(target, 1)}.")
+            continue
+        times = reached.groupby("arm", sort=False).size()
+        sure = reached[reached["arm"].isin(times[times == times.max()].index)]
+        parts = []
+        for cost, name in COSTS.items():
+            worst = sure.groupby("arm", sort=False)[cost].max()
+            arms = list(worst[worst == worst.min()].index)
+            who = words.listing(arms) if len(arms) <= FEW else f"{len(arms)} arms alike"
+            parts.append(f"{who} with {words.amount(worst.min())} {name}")
+        of = mine[mine["arm"] == sure["arm"].iloc[0]]["seed"].nunique()
+        said.append(
+            f"{scenario}: {words.percent(target, 1)} is reached by {words.count(len(times), 'arm')}. Of those that "
+            f"do so with "
+            f"{times.max()} of {words.count(of, 'seed')}, at their slowest seed, the cheapest are "
+            f"{words.listing(parts)}."
+        )
+    return said
+
+
+def diverged(outcomes: pandas.DataFrame) -> list[str]:
+    return [
+        f"{row.scenario}: {row.arm}, {words.count(row.diverged, 'seed')} of {row.n + row.diverged}."
+        for row in each(outcomes[outcomes["diverged"] > 0])
+    ]
+
+
+def network(table: pandas.DataFrame) -> list[str]:
+    total = table[table["tensor"] == "total"]
+    return [
+        f"All arms train the same network: {row.parameters:,} parameters, {row.multiply_adds:,} multiply-adds per image"
+        + (
+            f", {int(row.prunable):,} weights that sparse scenarios may set to zero."
+            if row.prunable == row.prunable
+            else "."
+        )
+        for row in each(total.head(1))
+    ]
