@@ -152,6 +152,11 @@ def growing(value):
     return resource
 
 
+def results_folder(wildcards, output):
+    """Params function: the folder of all results, of an output two levels below."""
+    return os.path.dirname(output_folder(wildcards, output))
+
+
 def training_environment():
     """The conda environment of rules that train (used with --sdm conda only)."""
     return "../envs/gpu.yaml" if ON_GPU else "../envs/cpu.yaml"

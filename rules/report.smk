@@ -19,7 +19,7 @@ rule report:
         runtime=10,
     params:
         job=arguments("report"),
-        results=RESULTS,
+        results=results_folder,
         overlays=[
             os.path.relpath(path) for path in workflow.config_settings.configfiles
         ],
