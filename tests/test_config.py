@@ -41,7 +41,7 @@ GRADUAL = {"name": "gradual_magnitude", "density": 0.1, "end": "10ep"}
         ("executon", {"device": "cpu"},
          r"config: executon: The key 'executon' is not known. Did you mean 'execution'\?"),
         ("store", 3,
-         "store: The key 'store' is not known. .*Valid names: data, execution, gd_vs_eg, optimizers, pathvars, scratch, studies"),
+         "store: The key 'store' is not known. .*Valid names: data, execution, gd_vs_eg, optimizers"),
         ("studies", ["gd_vs_egg"], r"studies\[0\]: The study 'gd_vs_egg' is not known. Did you mean 'gd_vs_eg'\?"),
         ("studies", [], r"studies: \[\] is not valid; it must list at least one of gd_vs_eg"),
         ("studies", [S, S], "more than once"),

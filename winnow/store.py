@@ -212,7 +212,8 @@ def shrink(store: Path, limit: int) -> list[str]:
     for _, folder, own in sorted(found):
         if left <= limit:
             break
-        with contextlib.suppress(FileNotFoundError), open(folder / "lock") as lock:
+        # Open for writing, as NFS wants what it locks.
+        with contextlib.suppress(FileNotFoundError), open(folder / "lock", "r+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
