@@ -1,5 +1,8 @@
 # The report page, from all joint tables and the figures in PNG.
 
+localrules:
+    report,
+
 
 rule report:
     """Write the report: one page about every study, complete in itself."""

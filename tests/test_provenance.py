@@ -133,8 +133,11 @@ def test_static_closure_covers_real_imports(file: str) -> None:
     if file == "none":
         pytest.skip("no programs")
     code = (
-        "import runpy, sys, json; from winnow import provenance\n"
+        "import runpy, sys, json\n"
         f"runpy.run_path('workflow_scripts/{file}', run_name='imported')\n"
+        "loaded = [m for name, m in sys.modules.items() if name.partition('.')[0] == 'winnow']\n"
+        "from winnow import provenance\n"
+        "sys.modules = {m.__name__: m for m in loaded}\n"
         "print(json.dumps(sorted(provenance.loaded_files())))"
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
