@@ -60,7 +60,7 @@ class Cluster:
         (folder / "commands").mkdir(parents=True)
         (folder / "jobs").mkdir()
         stub = (ROOT / "tests/slurm/stub.py").read_text(encoding="utf-8")
-        for name in ("sbatch", "srun", "squeue", "sacct", "scontrol", "sinfo", "scancel"):
+        for name in ("sbatch", "srun", "squeue", "sacct", "scontrol", "sinfo", "scancel", "sacctmgr"):
             (folder / "commands" / name).write_text(f"#!{sys.executable} -SE\n{stub}")
             (folder / "commands" / name).chmod(0o755)
 

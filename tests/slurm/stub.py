@@ -66,6 +66,8 @@ def main() -> None:
         status()
     elif name == "scontrol":
         print(f"MinJobAge = {os.environ['MIN_JOB_AGE']} sec")
+    elif name == "sacctmgr":
+        print("my_account")
     elif name == "sinfo":
         print("cluster*")
 
