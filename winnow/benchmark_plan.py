@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from winnow import tuning_space
 from winnow.benchmark_config import BenchmarkStudy
 from winnow.fields import BEST
-from winnow.jobs import FINAL_FILES, TUNING_FILES, Plugins, seeds_name
+from winnow.jobs import FINAL_FILES, TUNING_FILES, seeds_name
 from winnow.run_folder import RunFolder
-from winnow.spec import training_plugins
+from winnow.spec import scenario_plugins
 from winnow.study_outputs import StudyOutputs
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ class BenchmarkPlan(StudyOutputs):
             "prunable": study.prunable,
         }
 
-    def _plugins(self, spec: dict[str, Any]) -> Plugins:
-        used = training_plugins(spec["training"])
-        return (*used, ("sparsifiers", spec["sparsify"]["name"])) if spec["sparsify"] else used
-
     def _tune(self, arm: str, scenario: str) -> None:
         folder, tuning = self._folder(arm, scenario), self.study.tuning
         spec = self._scenario(arm, scenario, "holdout", self.study.arms[arm].lr, [0])
@@ -81,7 +77,7 @@ class BenchmarkPlan(StudyOutputs):
                 "start": tuning_space.start(space, self.study.entry(arm, scenario)),
                 **tuning.model_dump(),
             },
-            self.plan.sources("tune", self._plugins(spec)),
+            self.plan.sources("tune", scenario_plugins(spec)),
         )
         self.runs.append(RunFolder("tuning", arm, scenario, 0, "holdout", BEST, [0], folder))
 
@@ -99,7 +95,7 @@ class BenchmarkPlan(StudyOutputs):
             },
             [f"{folder}/{file}" for file in FINAL_FILES],
             spec,
-            self.plan.sources("train_scenario", self._plugins(spec)),
+            self.plan.sources("train_scenario", scenario_plugins(spec)),
         )
         self.runs.append(RunFolder("final", arm, scenario, 0, train_on, BEST, seeds, folder))
 

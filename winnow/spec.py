@@ -185,10 +185,14 @@ class ScenarioSpec:
 
     def with_settings(self, settings: Mapping[str, Any]) -> ScenarioSpec:
         """The same run with tuned settings, {path: value} (winnow/tuning_space.py)."""
-        training = self.training
-        parts = {key: getattr(training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
-        entry = tuning_space.apply(settings, {**parts, "sparsify": self.sparsify})
-        return replace(self, sparsify=entry.pop("sparsify"), training=replace(training, **entry))
+        entry = tuning_space.apply(settings, self.entry)
+        return replace(self, sparsify=entry.pop("sparsify"), training=replace(self.training, **entry))
+
+    @property
+    def entry(self) -> Options:
+        """What a tuning may change, see winnow/tuning_space.py."""
+        parts = {key: getattr(self.training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
+        return {**parts, "sparsify": self.sparsify}
 
 
 @dataclass(frozen=True)
@@ -228,3 +232,9 @@ def training_plugins(spec: dict[str, Any], *schedules: dict[str, Any] | None) ->
         ("batch_schedules", spec["batch_schedule"]["name"]),
         ("augmentations", spec["augmentation"]["name"]),
     )
+
+
+def scenario_plugins(spec: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The same of a job with this ScenarioSpec, as JSON."""
+    used = training_plugins(spec["training"])
+    return (*used, ("sparsifiers", spec["sparsify"]["name"])) if spec["sparsify"] else used

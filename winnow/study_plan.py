@@ -24,7 +24,7 @@ from winnow.jobs import (
 )
 from winnow.recipes import Recipe
 from winnow.run_folder import RunFolder
-from winnow.spec import training_plugins
+from winnow.spec import scenario_plugins, training_plugins
 from winnow.study_config import Study, Training
 from winnow.study_outputs import StudyOutputs, constant
 
@@ -308,14 +308,13 @@ class StudyPlan(StudyOutputs):
         rate, train_on = self.study.arms[arm].pruning_rate, self.study.dense.train_on
         training = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
         training |= {"schedule": values.schedule or training["schedule"]}
-        used = (*training_plugins(training), ("sparsifiers", values.sparsify["name"]))
         spec = {
             "training": training,
             "sparsify": values.sparsify,
             "scope": values.scope,
             "prunable": self._prunable(arm),
         }
-        sources = self.plan.sources("prune_in_run", used)
+        sources = self.plan.sources("prune_in_run", scenario_plugins(spec))
         self._ticket("prune_in_run", arm, recipe, seeds, 1, inputs={}, spec=spec, sources=sources)
 
     def _table_inputs(self, table: str, runs: list[RunFolder]) -> dict[str, list[str]]:

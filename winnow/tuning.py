@@ -25,7 +25,7 @@ from winnow import engine, io, provenance, runs, search_space, tuning_space
 from winnow.errors import UserError
 from winnow.rates import rate_text
 from winnow.search import FileLock, Search
-from winnow.spec import ScenarioSpec, TuningSpec, training_plugins
+from winnow.spec import ScenarioSpec, TuningSpec, scenario_plugins
 from winnow.train import Trainer
 
 STARTUP = 4
@@ -75,9 +75,9 @@ def _tune(spec: TuningSpec, data: Path, record: Path) -> tuple[list[dict[str, An
             f"All {len(finalists)} finalists of {spec.trials} trials diverged. Give smaller rates in config "
             "(arms: space: lr), or more trials."
         )
-    settings = dict(best["settings"])
+    lr, settings = _told(spec, best)
     chosen = {
-        "lr": rate_text(settings.pop("lr", spec.scenario.training.lr)), "settings": settings, "trial": number,
+        "lr": lr, "settings": settings, "trial": number,
         **{key: best[key] for key in ("validation_loss", "validation_accuracy")},
     }  # fmt: skip
     return [*_rows(spec, trials, finalists)], chosen
@@ -108,8 +108,7 @@ def _check(spec: TuningSpec) -> None:
         if not right:
             valid = "'holdout': settings are chosen on these images" if "train_on" in name else "a whole number >= 1"
             raise UserError(f"The tuning spec has {name}: {value!r}; valid is {valid}.")
-    entry = {key: getattr(training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
-    checked = tuning_space.check(spec.space, {**entry, "sparsify": spec.scenario.sparsify})
+    checked = tuning_space.check(spec.space, spec.scenario.entry)
     if checked != spec.space:
         raise UserError(f"The tuning spec has the space {spec.space}; in the form that is needed it is {checked}.")
 
@@ -121,13 +120,11 @@ def _setting(point: Mapping[str, Any]) -> str:
 
 def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
     """Where a tuning is recorded: named by all that decides a trial's or a finalist's result, and by the space."""
-    training, what = spec.scenario.training, dataclasses.asdict(spec)
+    what = dataclasses.asdict(spec)
     for key in ("trials", "finalists"):  # more of them go on with what there is
         del what[key]
-    used = [*training_plugins(dataclasses.asdict(training))]
-    if spec.scenario.sparsify:
-        used.append(("sparsifiers", spec.scenario.sparsify["name"]))
-    return tunings / provenance.result_key(what, "winnow/runs.py", used, io.read_json(data / "dataset.json"))
+    used, dataset = scenario_plugins(what["scenario"]), io.read_json(data / "dataset.json")
+    return tunings / provenance.result_key(what, "winnow/runs.py", used, dataset)
 
 
 def train(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
@@ -161,11 +158,20 @@ def _value(result: dict[str, Any]) -> float:
 
 def _finalist(spec: TuningSpec, trial: FrozenTrial, record: Path, data: Path) -> dict[str, Any]:
     file, settings = record / f"finalist{trial.number}.json", trial.user_attrs["result"]["settings"]
-    if not file.is_file():
-        io.write_json(file, {"settings": settings, **train(spec.scenario, settings, None, data)})
-        print(f"finalist {trial.number}: validation loss {io.read_json(file)['validation_loss']}", flush=True)
-    found: dict[str, Any] = io.read_json(file)
+    found: dict[str, Any]
+    if file.is_file():
+        found = io.read_json(file)
+    else:
+        found = {"settings": settings, **train(spec.scenario, settings, None, data)}
+        io.write_json(file, found)
+        print(f"finalist {trial.number}: validation loss {found['validation_loss']}", flush=True)
     return found
+
+
+def _told(spec: TuningSpec, result: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The rate of a training, and what else was tuned."""
+    settings = dict(result["settings"])
+    return rate_text(settings.pop("lr", spec.scenario.training.lr)), settings
 
 
 def _rows(spec: TuningSpec, trials: list[FrozenTrial], finalists: dict[int, Any]) -> Iterator[dict[str, Any]]:
@@ -176,9 +182,9 @@ def _rows(spec: TuningSpec, trials: list[FrozenTrial], finalists: dict[int, Any]
 
 
 def _row(spec: TuningSpec, number: int, stage: str, result: dict[str, Any]) -> dict[str, Any]:
-    settings = dict(result["settings"])
+    lr, settings = _told(spec, result)
     return {
         "trial": number, "stage": stage, "epochs": result["epoch"],
-        "lr": rate_text(settings.pop("lr", spec.scenario.training.lr)), "settings": provenance.canonical(settings),
+        "lr": lr, "settings": provenance.canonical(settings),
         **{key: result[key] for key in ("validation_loss", "validation_accuracy", "diverged_step", "seconds")},
     }  # fmt: skip
