@@ -167,6 +167,17 @@ def test_what_a_change_makes_stale() -> None:
     assert not stale(("reference", "muon"))
 
 
+def test_tables_learn_from_the_sparsifier_since_when_a_density_holds() -> None:
+    def told(sparsifier: dict[str, Any]) -> Any:
+        made = jobs(("scenarios.thin.sparsify", sparsifier))
+        return made.job("table", {"study": S, "table": "final_runs"}).spec["sparse_from"]
+
+    assert told({"name": "gradual_magnitude", "density": 0.1, "start": "1ep", "end": "7ep"}) == {"thin": "7ep"}
+    assert told({"name": "l1_proximal", "density": 0.1, "end": "2ep", "strength": 0.1}) == {"thin": "2ep"}
+    assert told({"name": "dynamic_sparse", "density": 0.1, "end": "7ep"}) == {}  # from the start
+    assert told({"name": "iterative_hard_thresholding", "density": 0.1}) == {}
+
+
 def test_the_default_study_is_that_of_the_issue() -> None:
     """Every family of optimisers has an arm; every arm but the starter is tuned with the same budget."""
     study = config.validate({**DEFAULT, "studies": [S]}).benchmarks[S]

@@ -128,6 +128,7 @@ def test_nonzero_weights_are_counted_in_the_prunable_tensors(tmp_path: Path) -> 
         ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="1ep"), False),  # on the way there
         ([1.0, 0.625], 5, sparse("gradual_magnitude", 0.5, end="10it"), True),
         ([0.625, 0.5], 4, sparse("gradual_magnitude", 0.5, end="9it"), True),
+        ([0.625, 0.5], 4, sparse("dynamic_sparse", 0.5, end="1ep"), True),  # its density holds throughout
         ([0.625, 0.625], 5, sparse("dynamic_sparse", 0.55, "layerwise"), True),  # 2 + 2 of 4 + 4, not 4.4 of 8
         ([0.5, 0.5], 4, sparse("dynamic_sparse", 0.55, "layerwise"), False),
     ],
@@ -140,11 +141,13 @@ def test_more_weights_than_a_scenario_allows_are_an_error(
     weights = {"a.weight": values[:, :4], "b.weight": values[:, 4:], "b.bias": np.ones((1, 2), dtype=np.float32)}
     tensors = {"mask": {name: weights[name] != 0 for name in ("a.weight", "b.weight")}, "final": weights}
     run = final(tmp_path, lane(0, [0.5, 0.6], density=densities), scenario="thin", tensors=tensors, spec=spec)
+    gradual = spec["sparsify"]["name"] == "gradual_magnitude"
+    sparse_from = {"thin": spec["sparsify"]["end"]} if gradual else {}
     if wrong:
         with pytest.raises(UserError, match=r"thin/final/seeds0: seed 0 has 5 nonzero weights of 8 .*allows 4\."):
-            table(tmp_path, "final_runs", run)
+            table(tmp_path, "final_runs", run, sparse_from=sparse_from)
     else:
-        assert table(tmp_path, "final_runs", run)["nonzero"].tolist() == [nonzero]
+        assert table(tmp_path, "final_runs", run, sparse_from=sparse_from)["nonzero"].tolist() == [nonzero]
 
 
 def test_settings_that_were_tuned_in_another_scenario_are_told(tmp_path: Path) -> None:

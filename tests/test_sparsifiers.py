@@ -40,9 +40,15 @@ def entry(name: str, **given: Any) -> dict[str, Any]:
 
 
 def settled(sparsifier: dict[str, Any]) -> int:
-    """The iteration after which the density holds: from the start, or after the last of its moments."""
+    """The iteration after which the mask stays: from the start, or after the last of its moments."""
     moments = plugins.constant("sparsifiers", sparsifier["name"], "MOMENTS", ())
     return int(sparsifier[moments[-1]].removesuffix("it")) if moments else 0
+
+
+def sparse_from(sparsifier: dict[str, Any]) -> int:
+    """The iteration after which evaluations must have the density."""
+    option = plugins.constant("sparsifiers", sparsifier["name"], "SPARSE_FROM")
+    return int(sparsifier[option].removesuffix("it")) if option else 0
 
 
 def make_job(
@@ -78,7 +84,7 @@ def test_no_evaluation_has_more_weights_than_allowed(
             count = sum(int(torch.count_nonzero(evaluated[tensor][lane])) for tensor in RECURRENT)
             assert 0 < count <= round(row["density"] * total)
             assert round(row["density"] * total) == sum(int(trainer.mask[tensor][lane].sum()) for tensor in RECURRENT)
-            if trainer.iteration > settled(sparsifier):
+            if trainer.iteration > sparse_from(sparsifier):
                 assert round(row["density"] * total) == allowed
         for part in trainer.parts if trainer.iteration > settled(sparsifier) else ():
             for tensor in RECURRENT:

@@ -18,6 +18,7 @@ from winnow.sparsity import PrunableWeights
 
 RANGES = {"density": "(0, 1)", "start": "moment", "end": "moment", "every": "duration"}
 MOMENTS = ("start", "end")
+SPARSE_FROM = "end"
 
 
 class GradualMagnitude(Sparsifier):

@@ -25,6 +25,7 @@ from winnow.training_job import Arrays
 
 RANGES = {"density": "(0, 1)", "end": "moment", "strength": "(0, inf)"}
 MOMENTS = ("end",)
+SPARSE_FROM = "end"
 
 
 class L1Proximal(Sparsifier):

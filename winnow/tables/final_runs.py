@@ -26,16 +26,18 @@ FILES = ("tuning/best.json", "metrics.csv", "run.json", "final.safetensors", "ma
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """One row per scenario, arm and seed. An arm that was not tuned has no further settings.
 
-    spec["tuned_in"]: {scenario: the one whose settings it takes}. UserError: a lane has more weights than it may have.
+    spec["tuned_in"]: {scenario: the one whose settings it takes}; spec["sparse_from"]: {scenario: the moment from which
+    its density holds}, where not throughout. UserError: a lane has more weights than it may have.
     """
     elsewhere = spec.get("tuned_in", {})
     settings = {(run.recipe, run.arm): _settings(run) for run in runs if run.group == "tuning"}
     for run in (run for run in runs if run.group == "final"):
         nonzero, allowed = _nonzero(run), _allowed(run)
+        moment = Duration.parse(spec.get("sparse_from", {}).get(run.recipe, "0ep"))
         tuned = elsewhere.get(run.recipe, run.recipe), run.arm
         for lane in _finals.lanes([run]):
             if allowed is not None and lane.diverged_step is None:
-                _check(lane, nonzero[lane.seed], *allowed)
+                _check(lane, nonzero[lane.seed], *allowed, moment)
             yield {
                 **lane.columns,
                 "lr": lane.lr,
@@ -60,15 +62,15 @@ def _nonzero(run: Run) -> dict[int, int]:
     }
 
 
-def _allowed(run: Run) -> tuple[int, int, Duration] | None:
-    """(weights that may be nonzero, of how many, after which moment) of a sparse scenario."""
+def _allowed(run: Run) -> tuple[int, int] | None:
+    """(weights that may be nonzero, of how many) of a sparse scenario."""
     spec = io.read_json(Path(run.folder, "run.json"))["spec"]
     if not (sparsify := spec.get("sparsify")):
         return None
     sizes = [mask.size for mask in run.masks()[run.seeds[0]].values()]
     groups = sizes if spec["scope"] == "layerwise" else [sum(sizes)]
     count = sum(masks.kept_count(sparsify["density"], size) for size in groups)
-    return count, sum(sizes), Duration.parse(sparsify.get("end", "0ep"))
+    return count, sum(sizes)
 
 
 def _check(lane: _finals.Lane, nonzero: int, allowed: int, total: int, moment: Duration) -> None:
