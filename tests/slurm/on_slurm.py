@@ -18,7 +18,7 @@ from pathlib import Path
 import cluster
 import control
 import pytest
-from processes import left_over, lose_power
+from processes import left_over, without_power
 from workflow import PLUGIN, Workflow, tree
 
 RESULTS = "results/gd_vs_eg"
@@ -87,9 +87,9 @@ def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory)
         workflow.until(lambda: holds("node"))
         workflow.until(lambda: control.active() == [held["node"]])
         node = control.jobs()[held["node"]]["NodeList"]
-        lose_power(held["node"])
-        control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")  # SLURM would see it after minutes
-        workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
+        with without_power(held["node"]):
+            control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")  # SLURM sees it after minutes
+            workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
         workflow.until(lambda: control.in_service(node))
         control.scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
         code, text = workflow.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "WINNOW_SLURM_TEST"  # in the environment of every process of the cluster
@@ -16,13 +17,22 @@ def daemons() -> list[str]:
     return sorted({_name(pid) for pid in _processes()} & set(DAEMONS))
 
 
-def lose_power(job: str) -> None:
-    """Kill all of a job on its node, its step daemons first, as when the machine goes down."""
-    steps = [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
-    programs = [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
-    for pid in [*steps, *programs]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+@contextlib.contextmanager
+def without_power(job: str) -> Iterator[None]:
+    """The node of a job while it is down: all of the job is killed, its step daemons first, and slurmd tells nobody."""
+    nodes = [pid for pid in _processes() if _name(pid) == "slurmd"]
+    for pid in nodes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        steps = [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
+        programs = [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
+        for pid in [*steps, *programs]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        yield
+    finally:
+        for pid in nodes:
+            os.kill(pid, signal.SIGCONT)
 
 
 def left_over(folder: Path) -> list[int]:
