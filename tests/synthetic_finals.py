@@ -159,7 +159,7 @@ class Finals:
         ]
 
     def outcomes(self) -> Iterable[dict[str, Any]]:
-        return summarise(pandas.DataFrame(self.final_runs()), self.reference)
+        return summarise(pandas.DataFrame(self.final_runs()), self.reference, "plain")
 
     def time_to_target(self) -> list[dict[str, Any]]:
         rows = []

@@ -54,6 +54,7 @@ def jobs(*changes: tuple[str, Any]) -> plan.Plan:
         ("scenario", {}, r"optimizers.scenario: The key 'scenario' is not known. Did you mean 'scenarios'\?"),
         ("scenarios", {}, "optimizers.scenarios: .* valid is at least one entry"),
         ("reference", "adam", "optimizers.reference: The arm 'adam' is not known"),
+        ("baseline", "plane", "optimizers.baseline: The scenario 'plane' is not known. Did you mean 'plain'"),
         ("targets", [1.5], r"optimizers.targets\[0\]: 1.5 is not valid; valid is a number > 0 and < 1"),
         ("tuning.finalists", 11, "optimizers.tuning.finalists: 11 is not valid; there are 10 trials"),
         ("arms.muon.lr", 0, "optimizers.arms.muon.lr: A learning rate must be a number above 0"),
@@ -110,7 +111,7 @@ def test_a_setting_tuned_elsewhere_fits_the_scenario_that_takes_it(
         "first": {"arms": ["muon"], "space": space, "sparsify": L1},
         "second": {"arms": ["muon"], "tuned_in": "first", **thin},
     }
-    raw = changed(("scenarios", scenarios))
+    raw = changed(("scenarios", scenarios), ("baseline", "first"))
     if message is None:
         config.validate(raw)
     else:
@@ -164,7 +165,7 @@ def test_what_a_change_makes_stale() -> None:
         ("train_scenario", "muon", "thin"), ("train_scenario", "starter", "thin"),
     }  # fmt: skip
     assert not stale(("targets", [0.5]))
-    assert not stale(("reference", "muon"))
+    assert not stale(("reference", "muon"), ("baseline", None))
 
 
 def test_tables_learn_from_the_sparsifier_since_when_a_density_holds() -> None:

@@ -167,9 +167,10 @@ def test_outcomes_by_hand(tmp_path: Path) -> None:
     """sgd 0.6 and 0.8 against adam 0.5, 0.6 and one lost: mean 0.7, sd 0.1414, t(1) 12.7062; differences 0.1, 0.2."""
     sgd = final(tmp_path, lane(0, [0.6]) + lane(1, [0.8]) + lane(2, [0.7]), processor_seconds=30.0)
     adam = final(tmp_path, lane(0, [0.5]) + lane(1, [0.6]) + dead(2), arm="adam")
-    alone = final(tmp_path, lane(0, [0.9]), scenario="l2")
+    alone = final(tmp_path, lane(0, [0.9]) + lane(1, [0.6]) + dead(2), scenario="l2")
     lost = final(tmp_path, dead(0), arm="lion")
-    found = table(tmp_path, "outcomes", sgd, adam, alone, lost, reference="adam").set_index(ARM)
+    new = final(tmp_path, lane(0, [0.9]), arm="lion", scenario="l2")
+    found = table(tmp_path, "outcomes", sgd, adam, alone, lost, new, reference="adam", baseline="plain").set_index(ARM)
     first = found.loc[("plain", "sgd")]
     assert (first["n"], first["diverged"], first["pairs"]) == (3, 0, 2)
     assert first[["test_accuracy", "test_accuracy_sd"]].tolist() == pytest.approx([0.7, 0.1])
@@ -186,9 +187,15 @@ def test_outcomes_by_hand(tmp_path: Path) -> None:
     assert (second["n"], second["diverged"]) == (2, 1)
     assert second["test_accuracy"] == pytest.approx(0.55)
     assert pandas.isna(second["reference"])
-    single = found.loc[("l2", "sgd")]
-    assert (single["n"], single["pairs"]) == (1, 0)
-    assert single[["test_accuracy_sd", "test_accuracy_ci95_low", "difference"]].isna().all()
+    assert first[["baseline", "change", "change_pairs"]].isna().all()
+    changed = found.loc[("l2", "sgd")]  # by 0.3 and -0.2; the third seed is lost
+    assert (changed["baseline"], changed["change_pairs"], changed["pairs"]) == ("plain", 2, 0)
+    assert changed["change"] == pytest.approx(0.05)
+    ends = changed[["change_ci95_low", "change_ci95_high"]].tolist()
+    assert ends == pytest.approx([0.05 - 12.706205 * 0.25, 0.05 + 12.706205 * 0.25])
+    single = found.loc[("l2", "lion")]
+    assert (single["n"], single["change_pairs"]) == (1, 0)
+    assert single[["test_accuracy_sd", "test_accuracy_ci95_low", "difference", "change"]].isna().all()
     gone = found.loc[("plain", "lion")]
     assert (gone["n"], gone["diverged"]) == (0, 1)
     assert gone[["test_accuracy", "test_loss", "seconds", "difference"]].isna().all()

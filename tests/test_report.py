@@ -134,6 +134,10 @@ def test_findings_say_what_the_summary_has(results: Path, text: str) -> None:
     outcomes = io.read_table(results / "methods/tables/outcomes.csv", "outcomes")
     best = outcomes[outcomes["scenario"] == "plain"].sort_values("test_accuracy").iloc[-1]
     assert f"plain: {best['arm']}, {100 * best['test_accuracy']:.2f} %" in html.unescape(text)
+    thin = outcomes[outcomes["scenario"] == "density10"].sort_values("test_accuracy").iloc[-1]
+    dense = outcomes[(outcomes["scenario"] == "plain") & (outcomes["arm"] == thin["arm"])].iloc[0]
+    assert thin["change"] == pytest.approx(thin["test_accuracy"] - dense["test_accuracy"])
+    assert f"{thin['arm']} in density10 (10 % density) reaches {-100 * thin['change']:.2f} [" in html.unescape(text)
 
 
 @pytest.mark.parametrize(

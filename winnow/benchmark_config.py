@@ -100,6 +100,7 @@ class BenchmarkStudy(Strict):
     final: Final
     targets: Annotated[list[Density], Field(min_length=1)]
     reference: Name
+    baseline: Name | None = None
     arms: Annotated[dict[Name, Contender], Field(min_length=1)]
     scenarios: Annotated[dict[Name, Scenario], Field(min_length=1)]
     tables: Tables = []
@@ -109,6 +110,8 @@ class BenchmarkStudy(Strict):
     def _fits_together(self) -> Self:
         if self.reference not in (on := [name for name, arm in self.arms.items() if arm.enabled]):
             raise fail(options.unknown("The arm", self.reference, on), "reference")
+        if self.baseline is not None and self.baseline not in self.scenarios:
+            raise fail(options.unknown("The scenario", self.baseline, self.scenarios), "baseline")
         for name, scenario in self.scenarios.items():
             for index, arm in enumerate(scenario.arms or []):
                 if arm not in self.arms:

@@ -104,6 +104,7 @@ class BenchmarkPlan(StudyOutputs):
         return {
             "targets": self.study.targets,
             "reference": self.study.reference,
+            "baseline": self.study.baseline,
             "tuned_in": {name: one.tuned_in for name, one in scenarios if one.enabled and one.tuned_in},
             "sparse_from": {name: moment for name, one in scenarios if one.enabled and (moment := _sparse_from(one))},
         }

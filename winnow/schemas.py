@@ -449,6 +449,11 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "difference_ci95_low": "lower end of its 95 % interval (paired Student t)",
         "difference_ci95_high": "upper end",
         "pairs": "number of common seeds",
+        "baseline": "scenario that the change is taken to; empty for that scenario itself",
+        "change": "mean over common seeds of (this scenario - baseline scenario) in test accuracy, of the same arm",
+        "change_ci95_low": "lower end of its 95 % interval (paired Student t)",
+        "change_ci95_high": "upper end",
+        "change_pairs": "number of common seeds",
     },
     "course": {
         **_LANE,

@@ -1,6 +1,7 @@
 """What the arms of a study of optimisers ended with: mean, spread and interval over seeds, and what it has cost.
 
-Diverged lanes are counted, not averaged. Differences pair equal seeds: arms share initialisation and data order.
+Diverged lanes are counted, not averaged. Equal seeds, which share initialisation and data order, are paired: for the
+difference to the reference arm of the same scenario, and for the change of an arm against itself in the baseline.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ COLUMNS = ["scenario", "arm"]
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
-    """One row per scenario and arm, in the order of the runs. spec["reference"]: the arm to compare with, or None."""
+    """One row per scenario and arm, in the order of the runs.
+
+    spec["reference"]: the arm, spec["baseline"]: the scenario to compare with, or None.
+    """
     lanes = pandas.DataFrame([{**lane.columns, **lane.end()} for lane in _finals.lanes(runs)])
     if not lanes.empty:
-        yield from summarise(lanes, spec.get("reference"))
+        yield from summarise(lanes, spec.get("reference"), spec.get("baseline"))
 
 
-def summarise(lanes: pandas.DataFrame, reference: str | None) -> Iterator[dict[str, object]]:
+def summarise(
+    lanes: pandas.DataFrame, reference: str | None, baseline: str | None = None
+) -> Iterator[dict[str, object]]:
     """The rows of this table from those of the table 'final_runs'."""
     finished = lanes[lanes["diverged_step"].isna()]
     accuracy = {
@@ -36,7 +42,9 @@ def summarise(lanes: pandas.DataFrame, reference: str | None) -> Iterator[dict[s
     for (scenario, arm), group in lanes.groupby(COLUMNS, sort=False):
         alive = group[group["diverged_step"].isna()]
         theirs = accuracy.get((scenario, reference), {}) if arm != reference else {}
-        pairs = statistics.paired(accuracy.get((scenario, arm), {}), theirs)
+        before = accuracy.get((baseline, arm), {}) if scenario != baseline else {}
+        mine = accuracy.get((scenario, arm), {})
+        pairs, change = (statistics.paired(mine, other).difference for other in (theirs, before))
         yield {
             "scenario": scenario,
             "arm": arm,
@@ -48,10 +56,15 @@ def summarise(lanes: pandas.DataFrame, reference: str | None) -> Iterator[dict[s
             **_estimate(alive, "test_accuracy"),
             **{name: alive[name].mean() for name in _finals.COST},
             "reference": reference if arm != reference else None,
-            "difference": pairs.difference.mean,
-            "difference_ci95_low": pairs.difference.low,
-            "difference_ci95_high": pairs.difference.high,
-            "pairs": pairs.difference.n if arm != reference else None,
+            "difference": pairs.mean,
+            "difference_ci95_low": pairs.low,
+            "difference_ci95_high": pairs.high,
+            "pairs": pairs.n if arm != reference else None,
+            "baseline": baseline if scenario != baseline else None,
+            "change": change.mean,
+            "change_ci95_low": change.low,
+            "change_ci95_high": change.high,
+            "change_pairs": change.n if baseline and scenario != baseline else None,
         }
 
 

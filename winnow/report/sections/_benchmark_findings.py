@@ -81,6 +81,22 @@ def reference(outcomes: pandas.DataFrame) -> list[str]:
     return said
 
 
+def changes(outcomes: pandas.DataFrame) -> list[str]:
+    """Every scenario against the baseline: the arm that is the most accurate there, and how the others fare."""
+    said = []
+    for scenario, mine in outcomes[outcomes["change"].notna()].groupby("scenario", sort=False):
+        best = mine.iloc[mine["test_accuracy"].argmax()]
+        text = words.compare(
+            f"{best['arm']} in {scenario}{_thin(best)}", f"in {best['baseline']}", best["change"],
+            best["change_ci95_low"], best["change_ci95_high"], best["change_pairs"],
+        )  # fmt: skip
+        others = mine[mine["arm"] != best["arm"]]["change"]
+        if len(others):
+            text += f"; the other {words.count(len(others), 'arm')}: {words.spread(list(others), unit=' points')}"
+        said.append(f"{text}.")
+    return said
+
+
 def targets(table: pandas.DataFrame) -> list[str]:
     """In the first scenario, of the arms that reach a target with most seeds: the cheapest at their slowest seed."""
     said = []

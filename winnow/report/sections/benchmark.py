@@ -22,6 +22,8 @@ def section(tables: dict[str, pandas.DataFrame]) -> Section:
         ("Most accurate on the test images", findings.best(outcomes)),
         ("Against the reference", findings.reference(outcomes)),
     ]
+    if changes := findings.changes(outcomes):
+        found.findings.append(("What a scenario changes", changes))
     if "time_to_target" in tables:
         found.findings.append(("What a target costs", findings.targets(tables["time_to_target"])))
     if dead := findings.diverged(outcomes):
@@ -36,10 +38,12 @@ def section(tables: dict[str, pandas.DataFrame]) -> Section:
     first = charts.ranked(outcomes)
     found.charts += charts.charts(tables, first)
     percent = ("density", "test_accuracy", "test_accuracy_sd", "test_accuracy_ci95_low", "test_accuracy_ci95_high",
-               "difference", "difference_ci95_low", "difference_ci95_high")  # fmt: skip
+               "difference", "difference_ci95_low", "difference_ci95_high",
+               "change", "change_ci95_low", "change_ci95_high")  # fmt: skip
     columns = ["scenario", "arm", "sparsifier", "density", "n", "diverged", "test_accuracy", "test_accuracy_ci95_low",
                "test_accuracy_ci95_high", "reference", "difference", "difference_ci95_low",
                "difference_ci95_high", "pairs",
+               "baseline", "change", "change_ci95_low", "change_ci95_high", "change_pairs",
                "test_loss", "sample_gradients", "multiply_adds", "seconds"]  # fmt: skip
     found.tables.append(
         Table("outcomes", "Every optimiser in every scenario", "Means over seeds with 95 % intervals.",
