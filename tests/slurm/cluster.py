@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from processes import MARK, daemons, kill_left_over
@@ -73,9 +74,30 @@ def refusal() -> str | None:
     return None
 
 
+@dataclass
+class Cluster:
+    """The SLURM that runs, and the folder where it keeps everything."""
+
+    folder: Path
+    at_the_end: contextlib.ExitStack
+
+    def start(self, daemon: str) -> None:
+        """Start a daemon, with nothing that it may have known before."""
+        paths = {name: f"--{name}-file={self.folder}/munge.{name}" for name in ("key", "pid", "log", "seed")}
+        command = {
+            "munged": ["munged", "--foreground", "--force", f"--socket={self.folder}/munge.socket", *paths.values()],
+            "slurmctld": ["slurmctld", "-D", "-c"],
+            "slurmd": ["slurmd", "-D", "-c"],
+        }[daemon]
+        environment = {**os.environ, MARK: str(self.folder)}
+        with open(self.folder / f"{daemon}.out", "a") as log:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.at_the_end.callback(_end, process)
+
+
 @contextlib.contextmanager
-def running() -> Iterator[Path]:
-    """The cluster, up while inside; its folder. Afterwards no process and no file of it is left."""
+def running() -> Iterator[Cluster]:
+    """The cluster, up while inside. Afterwards no process and no file of it is left."""
     with contextlib.ExitStack() as stack:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up then, too
         stack.callback(signal.signal, signal.SIGTERM, before)
@@ -89,24 +111,14 @@ def running() -> Iterator[Path]:
         (folder / "munge.key").write_bytes(os.urandom(128))
         (folder / "munge.key").chmod(0o400)
         folder.chmod(0o755)  # munged refuses its socket in a folder that others may not enter
-        paths = {name: f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "log", "seed")}
-        commands = {
-            "munged": ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *paths.values()],
-            "slurmctld": ["slurmctld", "-D", "-c"],
-            "slurmd": ["slurmd", "-D", "-c"],
-        }
-        for name, command in commands.items():
-            log = stack.enter_context(open(folder / f"{name}.out", "w"))
-            environment = {**os.environ, MARK: str(folder)}
-            process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
-            stack.callback(_end, process)
+        cluster = Cluster(folder, stack)
+        for name in ("munged", "slurmctld", "slurmd"):
+            cluster.start(name)
             if name == "munged":
                 _wait(lambda: (folder / "munge.socket").exists(), folder)
         _wait(lambda: "idle" in _answer("sinfo", "--noheader", "--format=%T"), folder)
         stack.callback(_cancel_everything)
-        yield folder
+        yield cluster
 
 
 @contextlib.contextmanager

@@ -18,11 +18,12 @@ from pathlib import Path
 import cluster
 import control
 import pytest
-from processes import left_over, without_power
+from processes import left_over, lose_power
 from workflow import PLUGIN, Workflow, tree
 
 RESULTS = "results/gd_vs_eg"
-TRAININGS = ("train_dense.py", "prune.py")
+TRAININGS = ("train_dense.py", "prune.py", "tune.py", "train_scenario.py")
+LIGHT = ("download.py", "make_table.py", "draw.py", "trials.py", "classify.py")
 
 
 @dataclass
@@ -41,14 +42,14 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
+def slurm() -> Iterator[cluster.Cluster]:
     if reason := cluster.refusal():
         pytest.exit(reason, returncode=1)
     assert PLUGIN.is_dir(), "the plugin is missing: make env"
-    with cluster.running() as folder:
-        yield folder
-    assert left_over(folder) == []
-    assert not folder.exists()
+    with cluster.running() as slurm:
+        yield slurm
+    assert left_over(slurm.folder) == []
+    assert not slurm.folder.exists()
     assert not (cluster.ETC / "slurm.conf").exists()
     assert not (cluster.ETC / "gres.conf").exists()
 
@@ -62,17 +63,20 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A workflow with accidents: a training runs into its time limit, a chain is cancelled, another's node fails."""
+def run(slurm: cluster.Cluster, local: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A workflow with accidents: a training and a chain of rounds are cancelled, others run into their time limit, the
+    node of a chain fails."""
     copy = tree(tmp_path_factory.mktemp("slurm") / "tree")
     orders = {
+        "cancel": "gd/dense",
         "time": "eg/dense",
-        "cancel": "gd/magnitude_global_rewind/seeds0-1/round2",
+        "cancel-chain": "gd/magnitude_global_rewind/seeds0-1/round2",
+        "time-chain": "gd/magnitude_init/seeds0-1/round2",
         "node": "eg/magnitude_global_rewind/seeds0-1/round2",
     }
     for name, out in orders.items():
         (copy / f"orders/hold-{name}").write_text(out)
-    workflow = Workflow(copy, cluster=folder)
+    workflow = Workflow(copy, cluster=slurm.folder)
     held: dict[str, str] = {}
 
     def holds(name: str) -> bool:
@@ -81,17 +85,22 @@ def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory)
         return name in held
 
     try:
-        workflow.until(lambda: holds("cancel"))
-        subprocess.run(["scancel", held["cancel"]], check=True)
+        for name in ("cancel", "cancel-chain"):
+            workflow.until(lambda name=name: holds(name))
+            subprocess.run(["scancel", held[name]], check=True)
         workflow.until(lambda: holds("time"))  # its limit is one minute, and it stands still
+        workflow.until(lambda: holds("time-chain"))
+        control.scontrol("update", f"JobId={held['time-chain']}", "TimeLimit=1")  # it has four
         workflow.until(lambda: holds("node"))
         workflow.until(lambda: control.active() == [held["node"]])
         node = control.jobs()[held["node"]]["NodeList"]
-        with without_power(held["node"]):
-            control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")  # SLURM sees it after minutes
-            workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
+        lose_power(held["node"])
+        control.scontrol("update", f"NodeName={node}", "State=DOWN", "Reason=test")  # SLURM would see it after minutes
+        workflow.until(lambda: control.jobs()[held["node"]]["JobState"] == "PENDING")
+        slurm.start("slurmd")
         workflow.until(lambda: control.in_service(node))
-        control.scontrol("update", f"JobId={held['node']}", "StartTime=now")  # SLURM would wait for two minutes
+        # SLURM waits for two minutes, since what it told the node of the old attempt would end the new one.
+        control.scontrol("update", f"JobId={held['node']}", "StartTime=now+30")
         code, text = workflow.finish()
     finally:
         workflow.end()
@@ -102,10 +111,10 @@ def run(folder: Path, local: Workflow, tmp_path_factory: pytest.TempPathFactory)
 def test_every_training_ran_under_slurm_with_one_gpu_and_light_rules_did_not(run: Run) -> None:
     programs = run.programs()
     for program in programs:
-        assert (program["job"] is None) == (program["program"] in ("download.py", "make_table.py", "draw.py")), program
-        if program["program"] in TRAININGS:
-            assert program["devices"] in ("0", "1"), program
-    assert {program["program"] for program in programs} >= {"train_dense.py", "prune.py", "measure.py", "draw.py"}
+        assert (program["job"] is None) == (program["program"] in LIGHT), program
+        assert (program["devices"] in ("0", "1")) == (program["program"] in TRAININGS), program
+    on_the_cluster = {*TRAININGS, "measure.py", "sweep.py", "train_from_scratch.py"}
+    assert {program["program"] for program in programs} == {*LIGHT, *on_the_cluster}
 
 
 def test_jobs_at_the_same_time_had_different_gpus(run: Run) -> None:
@@ -130,13 +139,28 @@ def test_a_job_that_ran_into_its_time_limit_came_back_with_more_and_resumed(run:
     assert "store: continuing at iteration" in log.read_text()
 
 
-def test_a_cancelled_chain_was_submitted_again_and_replayed_its_finished_round(run: Run) -> None:
-    chain = "gd/magnitude_global_rewind/seeds0-1/round"
+def test_a_cancelled_job_was_submitted_again_and_resumed(run: Run) -> None:
+    first, second = run.attempts("gd/dense")
+    assert run.held["cancel"] == first
+    assert [run.jobs[job]["JobState"] for job in (first, second)] == ["CANCELLED", "COMPLETED"]
+    (log,) = (run.tree / "results/logs/dense/gd_vs_eg/gd").rglob("*.log")
+    assert "store: continuing at iteration" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("order", "recipe", "state"),
+    [("cancel-chain", "magnitude_global_rewind", "CANCELLED"), ("time-chain", "magnitude_init", "TIMEOUT")],
+)
+def test_a_chain_that_was_killed_was_submitted_again_and_replayed_its_finished_round(
+    run: Run, order: str, recipe: str, state: str
+) -> None:
+    chain = f"gd/{recipe}/seeds0-1/round"
     first, again = dict.fromkeys(run.attempts(chain))
+    assert run.held[order] == first
     assert run.attempts(chain) == [first, first, again, again]  # two rounds, one submission
-    assert [run.jobs[job]["JobState"] for job in (first, again)] == ["CANCELLED", "COMPLETED"]
-    assert [run.jobs[job]["TimeLimit"] for job in (first, again)] == ["00:04:00", "00:08:00"]
-    logs = run.tree / "results/logs/prune/gd_vs_eg/gd/magnitude_global_rewind/seeds0-1"
+    assert [run.jobs[job]["JobState"] for job in (first, again)] == [state, "COMPLETED"]
+    assert run.jobs[again]["TimeLimit"] == "00:08:00"  # twice that of the first
+    logs = run.tree / f"results/logs/prune/gd_vs_eg/gd/{recipe}/seeds0-1"
     assert "was trained before; nothing to train" in (logs / "round1.log").read_text()
     assert "store: continuing at iteration" in (logs / "round2.log").read_text()
 
@@ -156,29 +180,27 @@ def test_the_results_equal_those_of_a_local_run(run: Run, local: Workflow) -> No
     code, text = local.finish()
     assert code == 0, text
     here = local.tree
-    found = [
-        path.relative_to(here) for path in (here / RESULTS).rglob("*") if path.name in ("metrics.csv", "edges.csv.gz")
-    ]
-    found += [path.relative_to(here) for path in (here / RESULTS).rglob("*.safetensors")]
-    assert len(found) >= 2 * (4 + 2 * 3)
+    files = [path for study in ("gd_vs_eg", "optimizers") for path in (here / "results" / study).rglob("*")]
+    found = [path.relative_to(here) for path in files if path.name == "metrics.csv" or path.suffix == ".safetensors"]
+    assert len(found) == 2 * 3 + 3 * 2 * 3 + 2  # of two dense trainings, three chains of two rounds, a final run
     assert [str(path) for path in found if (here / path).read_bytes() != (run.tree / path).read_bytes()] == []
 
 
-def test_a_second_run_has_nothing_to_do(run: Run, folder: Path) -> None:
-    assert "Nothing to be done" in Workflow(run.tree, cluster=folder).finish()[1]
+def test_a_second_run_has_nothing_to_do(run: Run, slurm: cluster.Cluster) -> None:
+    assert "Nothing to be done" in Workflow(run.tree, cluster=slurm.folder).finish()[1]
 
 
-def test_a_job_that_fails_ends_the_workflow_and_its_log_is_named(run: Run, folder: Path) -> None:
+def test_a_job_that_fails_ends_the_workflow_and_its_log_is_named(run: Run, slurm: cluster.Cluster) -> None:
     part = "gd/magnitude_global_rewind/seeds0-1/round1"
     shutil.rmtree(run.tree / RESULTS / part)
     (run.tree / "orders/fail-round1").write_text(part)
-    code, text = Workflow(run.tree, "--retries", "0", f"{RESULTS}/{part}/run.json", cluster=folder).finish()
+    code, text = Workflow(run.tree, "--retries", "0", f"{RESULTS}/{part}/run.json", cluster=slurm.folder).finish()
     assert code == 1, text
     assert f"results/logs/prune/gd_vs_eg/{part}.log" in text
     assert "ordered to fail" in text
 
 
-def test_where_slurm_runs_no_other_is_started(folder: Path) -> None:
+def test_where_slurm_runs_no_other_is_started(slurm: cluster.Cluster) -> None:
     assert "SLURM runs on this machine" in (cluster.refusal() or "")
     with pytest.raises(FileExistsError), cluster.configured({"slurm.conf": ""}):
         pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 MARK = "WINNOW_SLURM_TEST"  # in the environment of every process of the cluster
@@ -17,22 +16,14 @@ def daemons() -> list[str]:
     return sorted({_name(pid) for pid in _processes()} & set(DAEMONS))
 
 
-@contextlib.contextmanager
-def without_power(job: str) -> Iterator[None]:
-    """The node of a job while it is down: all of the job is killed, its step daemons first, and slurmd tells nobody."""
-    nodes = [pid for pid in _processes() if _name(pid) == "slurmd"]
-    for pid in nodes:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        steps = [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
-        programs = [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
-        for pid in [*steps, *programs]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        yield
-    finally:
-        for pid in nodes:
-            os.kill(pid, signal.SIGCONT)
+def lose_power(job: str) -> None:
+    """Kill a job and its node as if the machine went down: slurmd first, which would tell, then steps and programs."""
+    found = [pid for pid in _processes() if _name(pid) == "slurmd"]
+    found += [pid for pid in _processes() if f"slurmstepd: [{job}." in _read(pid, "cmdline")]
+    found += [pid for pid in _processes() if f"SLURM_JOB_ID={job}\0" in _read(pid, "environ")]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def left_over(folder: Path) -> list[int]:
