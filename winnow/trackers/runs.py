@@ -87,6 +87,7 @@ def lanes(place: Place) -> Iterator[Tracked]:
         stopped = rows["diverged_step"].dropna()
         config = {**_typed(tags), **common, **({"diverged_step": int(stopped.iloc[0])} if len(stopped) else {})}
         rows = rows.drop(columns=["seed", "diverged_step"]).sort_values("iteration", kind="stable")
+        rows["lr"] = rows["lr"].astype(float)  # tables have it as text
         parts = place.parts if place.parts[-1:] == (f"seed{seed}",) else (*place.parts, f"seed{seed}")
         yield Tracked(
             "/".join((place.study, *parts)), "/".join(parts), "/".join((place.study, *place.parts)), tags, place.path,

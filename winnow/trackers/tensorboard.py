@@ -24,7 +24,7 @@ class TensorBoard:
         from torch.utils.tensorboard.summary import hparams
 
         with SummaryWriter(str(folder / run.name)) as writer:
-            # Without the list of all settings: TensorBoard would take the first run's for every other; it makes its own.
+            # Without the list of settings: TensorBoard would take one run's for all; so it makes one of all.
             _, start, end = hparams(flat(run.config), {})
             for part in (start, end):
                 writer.file_writer.add_summary(part, walltime=run.time)

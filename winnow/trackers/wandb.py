@@ -1,4 +1,4 @@
-"""Runs of Weights & Biases in offline mode: no account, no network; `wandb sync` uploads them, if anybody wants that."""
+"""Runs of Weights & Biases in offline mode: no account, no network. `wandb sync` uploads them, for who wants that."""
 
 from __future__ import annotations
 
