@@ -90,7 +90,7 @@ def lanes(place: Place) -> Iterator[Tracked]:
         rows["lr"] = rows["lr"].astype(float)  # tables have it as text
         parts = place.parts if place.parts[-1:] == (f"seed{seed}",) else (*place.parts, f"seed{seed}")
         yield Tracked(
-            "/".join((place.study, *parts)), "/".join(parts), "/".join((place.study, *place.parts)), tags, place.path,
+            "/".join((place.study, *parts)), "/".join(parts), "/".join((place.study, *parts[:-1])), tags, place.path,
             config, points=_points(rows), confusion=confusion.get(seed, []),
         )  # fmt: skip
 
