@@ -290,8 +290,8 @@ def test_offline_runs_hold_what_was_told(results: Path, tmp_path: Path, wandb: A
         assert settings == one.config
         assert rows[: len(one.points)] == one.points
     (picture,) = found["prune/figures"][2]
-    (file,) = out.glob("offline-run-*/files/media/images/figures/*.png")
-    assert picture["figures/accuracy_vs_density"]["path"].endswith(file.name)
+    (file,) = out.glob("offline-run-*/files/media/images/**/*.png")
+    assert picture["figures/accuracy_vs_density.path"].endswith(file.name)
     assert export(every.values(), out, WandB("mine", "us")) == ([], len(every))
     assert len(export([every["prune/figures"]], out, WandB("other"))[0]) == 1
     assert offline(out)["prune/figures"][0].project == "other"
