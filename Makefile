@@ -2,7 +2,8 @@
 
 PYTHON ?= python3# the interpreter that makes .venv, e.g. make PYTHON=python3.12 test
 CORES ?= all#       cores for the workflow, e.g. make CORES=2 demo
-RESULTS ?= results# results root that `make report` reads, e.g. RESULTS=results/quick
+RESULTS ?= results# results root that `make report` and `make export` read, e.g. RESULTS=results/quick
+TO ?= tensorboard# tracker that `make export` writes for: tensorboard or wandb
 VENV := .venv
 BIN := $(VENV)/bin
 QUICK := --configfile presets/quick.yaml
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slurm reproduce report why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce report export why bench lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,11 @@ reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at f
 
 report: $(STAMP) ## one page about what there is in results/, or in RESULTS=results/quick, into report/index.html there
 	@$(BIN)/python workflow_scripts/report.py --results $(RESULTS)
+
+export: $(STAMP) ## finished runs as a tracker's own files: TO=tensorboard or TO=wandb, of RESULTS=results, offline
+	@$(BIN)/python -c 'import $(TO)' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[$(TO)]'
+	@$(BIN)/python workflow_scripts/export_tracker.py --to $(TO) --results $(RESULTS) $(EXPORT)
 
 why: $(STAMP) ## what is stale, and because of which change
 	@$(BIN)/python workflow_scripts/why.py $(WHY)

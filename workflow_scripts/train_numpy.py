@@ -3,18 +3,25 @@
     python workflow_scripts/train_numpy.py -d fashion_mnist -e 10 -b 32 -o adam -lr 0.001 -nhl 3 -sz 128 -a sigmoid
 
 10 % of the training images validate. OUT gets metrics.csv (a row per epoch), config.json (for --config),
-final.safetensors (weights and biases), confusion.csv (of the test images) and run.json (cost).
+final.safetensors (weights and biases), confusion.csv (of the test images) and run.json (cost). With -wp or -we the
+finished training becomes a run of that Weights & Biases project and entity, offline, in OUT/wandb.
 """
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from winnow import cli, data, download, numpy_options, scratch_run
+from winnow.trackers import runs
+from winnow.trackers.export import export
+from winnow.trackers.wandb import PROJECT, WandB
 
 
 def main() -> None:
     run = numpy_options.read(sys.argv[1:], __doc__)
+    tracker = _tracker(run.values)
     download.pack(run.dataset, run.data)
     packed = data.load(run.data, verify=False)
     last = scratch_run.train(run.settings, packed, run.out, run.values, sys.stderr)
@@ -25,6 +32,16 @@ def main() -> None:
             f"{run.out}: validation accuracy {last['validation_accuracy']:.2%}, "
             f"test accuracy {last['test_accuracy']:.2%}"
         )
+    if tracker:
+        (folder,), _ = export([runs.by_hand(run.out)], run.out / "wandb", tracker)
+        print(f"{folder} is a W&B run; `wandb sync {folder}` uploads it.")
+
+
+def _tracker(values: Mapping[str, Any]) -> WandB | None:
+    """The tracker that was asked for. UserError, before the training, where it is not installed."""
+    if not {"wandb_project", "wandb_entity"} & values.keys():
+        return None
+    return WandB(values.get("wandb_project", PROJECT), values.get("wandb_entity"))
 
 
 if __name__ == "__main__":
