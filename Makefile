@@ -2,7 +2,7 @@
 
 PYTHON ?= python3# the interpreter that makes .venv, e.g. make PYTHON=python3.12 test
 CORES ?= all#       cores for the workflow, e.g. make CORES=2 demo
-RESULTS ?= results# results root that `make report` reads, e.g. RESULTS=results/quick
+RESULTS ?= results# results root that `make report` and `make watch` read, e.g. RESULTS=results/quick
 VENV := .venv
 BIN := $(VENV)/bin
 QUICK := --configfile presets/quick.yaml
@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slurm reproduce report why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce report watch why bench lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at f
 
 report: $(STAMP) ## one page about what there is in results/, or in RESULTS=results/quick, into report/index.html there
 	@$(BIN)/python workflow_scripts/report.py --results $(RESULTS)
+
+watch: $(STAMP) ## watch the run that writes into results/, or into RESULTS=results/quick, until it is over or Ctrl-C
+	@$(BIN)/python workflow_scripts/watch.py --results $(RESULTS)
 
 why: $(STAMP) ## what is stale, and because of which change
 	@$(BIN)/python workflow_scripts/why.py $(WHY)
@@ -72,7 +75,7 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	@echo "Making $(VENV) (a download of a few hundred megabytes, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt setuptools
-	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev,watch]'
 	@# Snakemake's SLURM plugin, for the tests alone: beside the environment, since it slows every start of Snakemake.
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-deps --target $(VENV)/slurm \
 	  snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep

@@ -47,7 +47,7 @@ def test_conda_environments_ask_for_the_packages_and_ranges_of_pyproject(name: s
 
 def test_every_dependency_is_pinned_within_its_range() -> None:
     pinned = pins()
-    extras = [*PROJECT["optional-dependencies"]["dev"], *PROJECT["optional-dependencies"]["slurm"]]
+    extras = [text for texts in PROJECT["optional-dependencies"].values() for text in texts]
     for requirement in [*RUNTIME, *map(Requirement, extras)]:
         version = pinned[canonicalize_name(requirement.name)]
         assert version in requirement.specifier, f"{requirement} does not allow the pinned {version}"

@@ -24,7 +24,7 @@ TAIL = 8192  # bytes of a log that are looked at
 
 @dataclass(frozen=True)
 class Watched:
-    """A job: `state` is planned, running, done or failed; `note` says how it failed."""
+    """A job: `state` is planned, running, done or failed; `note` says how it failed, or seems to."""
 
     rule: str
     name: str
@@ -93,13 +93,15 @@ class Watcher:
         if "ended" in life:
             return Watched(*about, "failed", "ended with an error", life["began"])
         if now - seen > pulse.LOST:
-            return Watched(*about, "failed", f"no sign of life since {clock(seen)}: killed?", life["began"])
+            return Watched(*about, "failed", f"killed? no sign of life since {clock(seen)}", life["began"])
+        silent = now - seen > 4 * pulse.BEAT
+        note = f"no sign of life for {round(now - seen)} s" if silent else ""
         written, progress = _read(Path(job["progress"]))
         if progress is None or written < life["began"]:
-            return Watched(*about, "running", "", life["began"])
+            return Watched(*about, "running", note, life["began"])
         if progress.get("seconds_left") is not None:
             progress["seconds_left"] = max(progress["seconds_left"] - max(now - written, 0), 0)
-        return Watched(*about, "running", "", life["began"], progress)
+        return Watched(*about, "running", note, life["began"], progress)
 
     def _done(self, job: dict[str, Any], since: float) -> bool:
         if job["ledger"] is None:

@@ -59,11 +59,11 @@ def _headline(results: Path, run: Run) -> Text:
 
 
 def _counts(run: Run) -> Text:
-    text = Text(f"{len(run.jobs)} jobs:")
-    for state, style in STYLES.items():
+    text = Text(f"{len(run.jobs)} jobs: ")
+    for position, (state, style) in enumerate(STYLES.items()):
         number = len(run.of(state))
         name = "not begun" if state == "planned" and run.ended is not None else state
-        text.append(f" {number} {name}", style if number else "dim")
+        text.append(", " if position else "").append(f"{number} {name}", style if number else "dim")
     return text
 
 
@@ -75,13 +75,15 @@ def _rules(run: Run) -> Text:
 
 def _running(jobs: list[Watched], width: int) -> Table:
     wide = width >= WIDE
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False, show_edge=False)
-    table.add_column("running", ratio=1, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    table.add_column("running", overflow="fold")
     for name in ("for", "epoch", "accuracy", "rate", *(["images/s"] if wide else []), "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
         name = Text.assemble((plain(job.rule), "cyan"), " ", plain(job.name))
         since = duration(time.time() - job.began) if job.began else ""
+        if job.note:
+            name.append(f"\n{job.note}", "yellow")
         if job.progress is None:
             for line in tail(job.log, 1):  # what does not train says here what it does
                 name.append(f"\n{cut(plain(line), max(width - 40, 20))}", "dim")
@@ -98,8 +100,8 @@ def _running(jobs: list[Watched], width: int) -> Table:
 
 
 def _failure(job: Watched) -> list[RenderableType]:
-    head = Text.assemble(("failed ", "bold red"), (plain(job.rule), "red"), " ", plain(job.name), f", {job.note}")
-    head.append(f"\n{plain(job.log)}", "dim")
+    head = Text.assemble(("failed ", "bold red"), (plain(job.rule), "red"), " ", plain(job.name))
+    head.append(f"\n  {job.note}\n  {plain(job.log)}", "dim")
     return [head, *(Text(f"  {plain(line)}", no_wrap=True, overflow="ellipsis") for line in tail(job.log, LOG_LINES))]
 
 
