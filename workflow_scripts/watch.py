@@ -35,7 +35,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the terminal is put back
         with contextlib.suppress(KeyboardInterrupt):
             live(watcher, args.results, console)
-    console.print(view.frame(args.results, watcher.look(), console.width))
+    console.print(view.frame(args.results, watcher.look(), console))
 
 
 def live(watcher: Watcher, results: Path, console: Console) -> None:
@@ -43,7 +43,7 @@ def live(watcher: Watcher, results: Path, console: Console) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as screen:
         while not (run := watcher.look()).over:
             began = time.monotonic()
-            screen.update(view.frame(results, run, console.width, console.height), refresh=True)
+            screen.update(view.frame(results, run, console, console.height), refresh=True)
             time.sleep(max(REFRESH, 10 * (time.monotonic() - began)))
 
 

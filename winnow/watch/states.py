@@ -78,10 +78,11 @@ class Watcher:
             ended = main.get("ended")
             if ended is None and now - seen > pulse.LOST:
                 ended, lost = seen, True
-        over = ended is not None
+        # Snakemake ends after its jobs, unless it is killed.
+        over = 0.0 if ended is None or lost else ended
         return Run(began, ended, lost, [self._job(job, began, now, over) for job in plan["jobs"]])
 
-    def _job(self, job: dict[str, Any], since: float, now: float, over: bool) -> Watched:
+    def _job(self, job: dict[str, Any], since: float, now: float, over: float) -> Watched:
         about = (job["rule"], job["name"], job["log"])
         if self._done(job, since):
             return Watched(*about, "done")
@@ -90,8 +91,8 @@ class Watcher:
             if _time(job["log"]) < since:
                 return Watched(*about, "planned")
             return Watched(*about, "failed", "did not finish") if over else Watched(*about, "running")
-        if "ended" in life:
-            return Watched(*about, "failed", "ended with an error", life["began"])
+        if "ended" in life or seen <= over:
+            return Watched(*about, "failed", "ended with an error" if "ended" in life else "killed?", life["began"])
         if now - seen > pulse.LOST:
             return Watched(*about, "failed", f"killed? no sign of life since {clock(seen)}", life["began"])
         silent = now - seen > 4 * pulse.BEAT

@@ -5,15 +5,13 @@ What comes from files is set as text, never as markup, and characters that steer
 
 from __future__ import annotations
 
-import math
 import time
 import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,27 +22,32 @@ WIDE = 100  # columns from which the speed is shown, too
 LOG_LINES = 5
 
 
-def frame(results: Path, run: Run, width: int, height: int | None = None) -> Group:
+def frame(results: Path, run: Run, console: Console, height: int | None = None) -> Group:
     """The run as it stands, in at most `height` lines (None: as many as it takes)."""
-    parts = [_headline(results, run), _counts(run), _rules(run)]
     running, failed = run.of("running"), run.of("failed")
-    room = math.inf if height is None else max(height - 6 - _wrapped(parts[2], width), 4)
-    shown_failed = failed if height is None else failed[-max(int(room * 0.5) // (LOG_LINES + 2), 1) :]
-    room -= (LOG_LINES + 2) * len(shown_failed)
-    shown_running = running if height is None else running[: max(int(room) - 3, 1)]
+    if height is None:
+        return _frame(results, run, running, failed, console.width)
+    last = failed[-max(height // 16, 1) :]
+    number = min(len(running), height)
+    while True:
+        made = _frame(results, run, running[:number], last, console.width)
+        excess = len(console.render_lines(made)) - height
+        if excess <= 0 or number <= 1:
+            return made
+        number = max(number - max(excess // 3, 1), 1)  # a job takes three lines at most, unless its name is very long
+
+
+def _frame(results: Path, run: Run, running: list[Watched], failed: list[Watched], width: int) -> Group:
+    parts: list[RenderableType] = [_headline(results, run), _counts(run), _rules(run)]
     if running:
-        parts += [Text(), _running(shown_running, width)]
-        if len(running) > len(shown_running):
-            parts.append(Text(f"and {len(running) - len(shown_running)} more", "dim"))
-    for job in shown_failed:
+        parts += [Text(), _running(running, width)]
+    if more := len(run.of("running")) - len(running):
+        parts.append(Text(f"and {more} more", "dim"))
+    for job in failed:
         parts += [Text(), *_failure(job)]
-    if len(failed) > len(shown_failed):
-        parts.append(Text(f"and {len(failed) - len(shown_failed)} that failed before", "red"))
+    if more := len(run.of("failed")) - len(failed):
+        parts.append(Text(f"and {more} that failed before", "red"))
     return Group(*parts)
-
-
-def _wrapped(text: Any, width: int) -> int:
-    return -(-len(text) // max(width, 1))
 
 
 def _headline(results: Path, run: Run) -> Text:
