@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import struct
@@ -80,7 +81,8 @@ class Terminal:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def read(self) -> bool:
-        """Whether there may be more to come."""
+        """Whether there may be more to come; it says something every second."""
+        assert select.select([self.terminal], [], [], 60)[0], self.text[-2000:]
         try:
             text = os.read(self.terminal, 65536).decode(errors="replace")
         except OSError:  # it has ended
