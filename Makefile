@@ -2,7 +2,7 @@
 
 PYTHON ?= python3# the interpreter that makes .venv, e.g. make PYTHON=python3.12 test
 CORES ?= all#       cores for the workflow, e.g. make CORES=2 demo
-RESULTS ?= results# results root that `make report` and `make export` read, e.g. RESULTS=results/quick
+RESULTS ?= results# results root that `make report`, `make watch` and `make export` read, e.g. RESULTS=results/quick
 TO ?= tensorboard# tracker that `make export` writes for: tensorboard or wandb
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slurm reproduce report export why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce report watch export why bench lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ reproduce: $(STAMP) ## every study that config.yaml lists under `studies:`, at f
 
 report: $(STAMP) ## one page about what there is in results/, or in RESULTS=results/quick, into report/index.html there
 	@$(BIN)/python workflow_scripts/report.py --results $(RESULTS)
+
+watch: $(STAMP) ## watch the run that writes into results/, or into RESULTS=results/quick, until it is over or Ctrl-C
+	@$(BIN)/python workflow_scripts/watch.py --results $(RESULTS)
 
 export: $(STAMP) ## finished runs as a tracker's own files: TO=tensorboard or TO=wandb, of RESULTS=results, offline
 	@$(BIN)/python -c 'import $(TO)' 2>/dev/null || \
@@ -78,7 +81,7 @@ $(STAMP): pyproject.toml envs/constraints.txt
 	@echo "Making $(VENV) (a download of a few hundred megabytes, once)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt setuptools
-	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[dev,watch]'
 	@# Snakemake's SLURM plugin, for the tests alone: beside the environment, since it slows every start of Snakemake.
 	@$(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-deps --target $(VENV)/slurm \
 	  snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep

@@ -13,7 +13,7 @@
 #   <results>/report/index.html                                   the report, one page about all studies (target report)
 #   <results>/logs/, <results>/benchmarks/                        by rule and wildcards
 #   <results>/.store/    finished runs and checkpoints            <results>/.ledger/    what each output was made from
-#   <results>/.sweeps/, .tunings/    the trials of sweeps and tunings
+#   <results>/.sweeps/, .tunings/    the trials of sweeps and tunings    <results>/.watch/    what `make watch` reads
 # docs/files.md describes every file. `snakemake --list-rules` explains the rules, `make why` what would rerun and why.
 
 
@@ -107,6 +107,10 @@ rule figures:
         PLAN.outputs(*STAGES["figures"]),
     message:
         "All figures are drawn"
+
+
+onstart:
+    started()
 
 
 onsuccess:

@@ -11,6 +11,7 @@ from winnow import cli, config as typed_config, plan, store
 from winnow.errors import UserError
 from winnow.plan import STAGES
 from winnow.report import captions
+from winnow.watch import plan_file
 
 cli.use_this_python(workflow.basedir)
 
@@ -176,3 +177,20 @@ def finished():
         f"Store:   {STORE}/ holds {megabytes:.0f} MB besides the files that results share with it ({limit})"
     )
     return "\n".join(lines)
+
+
+def started():
+    """What onstart does: the jobs of this run become a file for `make watch`. Inside a job there is no new run."""
+    if not workflow.is_main_process:
+        return
+    logs = {
+        PLAN.job(job.rule.name, job.wildcards).ledger: job.log[0]
+        for job in workflow.dag.needrun_jobs()
+        if job.output
+    }
+    try:
+        plan_file.begin(
+            RESULTS, logs, [job for job in PLAN.jobs.values() if job.ledger in logs]
+        )
+    except OSError as error:
+        print(f"`make watch` will not show this run: {error}", file=sys.stderr)

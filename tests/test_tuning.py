@@ -16,6 +16,7 @@ from winnow import io, runs, schemas, search, tuned, tuning, tuning_space
 from winnow.errors import UserError
 from winnow.spec import ScenarioSpec, TuningSpec
 from winnow.stored_run import Place
+from winnow.trial_progress import TrialProgress
 
 ENTRY: dict[str, Any] = {
     "lr": "0.1",
@@ -41,9 +42,11 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     seen: list[tuple[Any, ...]] = []
     train = tuning.train
 
-    def noted(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
+    def noted(
+        spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path, progress: TrialProgress
+    ) -> dict[str, Any]:
         seen.append((settings, length))
-        return train(spec, settings, length, data)
+        return train(spec, settings, length, data, progress)
 
     monkeypatch.setattr(tuning, "train", noted)
     return seen
@@ -124,12 +127,14 @@ def test_two_processes_do_the_same_tuning_once_and_find_the_same(
 ) -> None:
     train, begun, go_on, lengths = tuning.train, threading.Event(), threading.Event(), list[str | None]()
 
-    def slow(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
+    def slow(
+        spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path, progress: TrialProgress
+    ) -> dict[str, Any]:
         lengths.append(length)
         if len(lengths) == 1:
             begun.set()
             go_on.wait(60)
-        return train(spec, settings, length, data)
+        return train(spec, settings, length, data, progress)
 
     monkeypatch.setattr(tuning, "train", slow)
     found: dict[str, Any] = {}

@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 WINNOW = (
     "__init__", "argument_types", "atomic", "benchmark_config", "benchmark_plan", "cli", "config", "config_errors",
     "duration", "errors", "fields", "io", "jobs", "lottery", "masks", "options", "plan", "plugins", "provenance",
-    "rates", "recipes", "report/__init__", "report/captions", "report/inlined", "run_folder", "schemas",
+    "pulse", "rates", "recipes", "report/__init__", "report/captions", "report/inlined", "run_folder", "schemas",
     "scratch/__init__", "scratch/names", "scratch/settings", "scratch_config", "scratch_plan", "scratch_space",
     "search_space", "spec", "store", "study_checks", "study_config", "study_outputs", "study_plan", "syntax",
-    "timeline", "tuning_space", "why",
+    "timeline", "tuning_space", "watch/__init__", "watch/plan_file", "why",
 )  # fmt: skip
 
 PLUGINS = {

@@ -19,12 +19,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from winnow import atomic, syntax
+from winnow import atomic, pulse, syntax
 from winnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-# They carry arguments in and errors out and cannot change a result.
-NOT_A_SOURCE = frozenset({"winnow/cli.py", "winnow/options.py", "winnow/provenance.py", "winnow/syntax.py"})
+# They carry arguments in, errors and signs of life out, and cannot change a result.
+NOT_A_SOURCE = frozenset(f"winnow/{name}.py" for name in ("cli", "options", "provenance", "pulse", "syntax"))
 # They keep or show a training's result, and cannot change it either.
 NOT_IN_RESULT = frozenset({"winnow/atomic.py", "winnow/progress.py", "winnow/schemas.py", "winnow/store.py"})
 
@@ -213,6 +213,8 @@ def start(args: argparse.Namespace) -> dict[str, Any]:
     UserError names the edited file. Without --key only the spec is returned.
     """
     if args.key:
+        if args.ledger and (path := pulse.of_job(args.ledger)):
+            pulse.begin(path)
         for name in args.sources:
             if name.startswith("winnow/"):
                 importlib.import_module(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))

@@ -23,6 +23,7 @@ from winnow.numpy_options import run_name
 from winnow.scratch import training
 from winnow.scratch_run import finite
 from winnow.search import Search
+from winnow.trial_progress import TrialProgress
 
 EPOCH = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -53,15 +54,19 @@ def folder(sweeps: Path, spec: dict[str, Any], data: Path) -> Path:
     return sweeps / provenance.result_key(what, "winnow/scratch/training.py", used, dataset)
 
 
-def work(search: Search, data: Data, trials: int, worker: int) -> None:
-    """Train until the sweep has `trials` finished or running ones."""
+def work(search: Search, data: Data, trials: int, worker: int, shown: Path | None = None) -> None:
+    """Train until the sweep has `trials` finished or running ones. `shown`: the file that tells how far it is."""
+    progress = TrialProgress(shown, trials, trials)
     while (trial := search.next(trials)) is not None:
         settings = scratch_space.settings(trial.params)
+        finished = len(search.finished())
+        progress.begin(finished, finished)
         started, began = time.time(), time.monotonic()
         rows: list[dict[str, Any]] = []
         pruned = False
         for row in training.on(settings, data, test=False).epochs():
             rows.append(finite({column: row[column] for column in (*EPOCH, "diverged_step")}))
+            progress.row(row, settings.epochs, settings.learning_rate)
             accuracy = row["validation_accuracy"]
             if accuracy is not None and len(rows) < settings.epochs and search.hopeless(trial, len(rows), accuracy):
                 pruned = True

@@ -22,11 +22,13 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from winnow import engine, io, provenance, runs, search_space, tuning_space
+from winnow.duration import Duration
 from winnow.errors import UserError
 from winnow.rates import rate_text
 from winnow.search import FileLock, Search
 from winnow.spec import ScenarioSpec, TuningSpec, scenario_plugins
 from winnow.train import Trainer
+from winnow.trial_progress import TrialProgress
 
 STARTUP = 4
 APART = 1.3  # factor by which finalists differ
@@ -38,10 +40,13 @@ def gaussian_process(seed: int) -> BaseSampler:
     return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP, deterministic_objective=False)
 
 
-def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def tune(
+    spec: TuningSpec, data: Path, tunings: Path, store: Path, shown: Path | None = None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of the table `tuning_trials`, and the chosen setting as best.json has it.
 
-    data: the packed data set; tunings: where tunings are recorded; store: of finished runs, which knows the machine.
+    data: the packed data set; tunings: where tunings are recorded; store: of finished runs, which knows the machine;
+    shown: the file that tells how far it is.
     UserError: a value of the spec is wrong, or every finalist diverged.
     """
     _check(spec)
@@ -54,21 +59,30 @@ def tune(spec: TuningSpec, data: Path, tunings: Path, store: Path) -> tuple[list
         print(f"waiting for another process, which tunes the same in {record}", flush=True)
         lock.acquire()
     try:
-        return _tune(spec, data, record)
+        return _tune(spec, data, record, shown)
     finally:
         lock.release()
 
 
-def _tune(spec: TuningSpec, data: Path, record: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _tune(
+    spec: TuningSpec, data: Path, record: Path, shown: Path | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    longer = _length(spec.scenario.training.length) / _length(spec.length)
+    progress = TrialProgress(shown, spec.trials + spec.finalists, spec.trials + longer * spec.finalists)
     search = Search(record, spec.space, first=spec.start, sampler=gaussian_process, same=_setting)
     while (trial := search.next(spec.trials)) is not None:
         settings = tuning_space.rounded(trial.params)
-        result = train(spec.scenario, settings, spec.length, data)
+        finished = len(search.finished())
+        progress.begin(finished, finished)
+        result = train(spec.scenario, settings, spec.length, data, progress)
         search.finish(trial, {"settings": settings, **result}, _value(result))
         print(f"trial {trial.number}: {settings}, validation loss {result['validation_loss']}", flush=True)
     trials = search.finished()[: spec.trials]
     ranked = sorted(trials, key=lambda trial: -trial.user_attrs["result"]["value"])
-    finalists = {trial.number: _finalist(spec, trial, record, data) for trial in distinct(ranked, spec.finalists)}
+    finalists: dict[int, Any] = {}
+    for trial in distinct(ranked, spec.finalists):
+        progress.begin(spec.trials + len(finalists), spec.trials + longer * len(finalists), longer)
+        finalists[trial.number] = _finalist(spec, trial, record, data, progress)
     number, best = max(finalists.items(), key=lambda item: (_value(item[1]), -item[0]))
     if best["validation_loss"] is None:
         raise UserError(
@@ -127,16 +141,28 @@ def folder(spec: TuningSpec, data: Path, tunings: Path) -> Path:
     return tunings / provenance.result_key(what, "winnow/runs.py", used, dataset)
 
 
-def train(spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path) -> dict[str, Any]:
+def train(
+    spec: ScenarioSpec, settings: dict[str, Any], length: str | None, data: Path, progress: TrialProgress
+) -> dict[str, Any]:
     """What one training came to (`length`: instead of that of the spec); losses are None where it diverged."""
     spec = spec.with_settings(settings)
     if length is not None:
         spec = spec.with_training(dataclasses.replace(spec.training, length=length))
     setting, job = runs.scenario(spec, data)
     began = time.monotonic()
-    last = Trainer(job, setting.data).run().rows[-1]
+
+    def on_mark(trainer: Trainer) -> None:
+        row = trainer.outcome.rows[-1]
+        progress.row(row, job.timeline.passes(job.last), row["lr"])
+
+    last = Trainer(job, setting.data).run(on_mark).rows[-1]
     columns = ("epoch", "validation_loss", "validation_accuracy", "diverged_step")
     return {**{column: last[column] for column in columns}, "seconds": time.monotonic() - began}
+
+
+def _length(text: str) -> int:
+    """Of a trial and of a finalist: to be compared, which is right where both are epochs, or both iterations."""
+    return max(Duration.parse(text).count, 1)
 
 
 def _apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -156,13 +182,15 @@ def _value(result: dict[str, Any]) -> float:
     return WORST if loss is None else max(-math.log(loss), WORST)
 
 
-def _finalist(spec: TuningSpec, trial: FrozenTrial, record: Path, data: Path) -> dict[str, Any]:
+def _finalist(
+    spec: TuningSpec, trial: FrozenTrial, record: Path, data: Path, progress: TrialProgress
+) -> dict[str, Any]:
     file, settings = record / f"finalist{trial.number}.json", trial.user_attrs["result"]["settings"]
     found: dict[str, Any]
     if file.is_file():
         found = io.read_json(file)
     else:
-        found = {"settings": settings, **train(spec.scenario, settings, None, data)}
+        found = {"settings": settings, **train(spec.scenario, settings, None, data, progress)}
         io.write_json(file, found)
         print(f"finalist {trial.number}: validation loss {found['validation_loss']}", flush=True)
     return found

@@ -19,7 +19,8 @@ def main() -> None:
     args = parser.parse_args()
     spec = sweep.read(provenance.start(args))
     search = Search(sweep.folder(args.sweeps, spec, args.data), spec["space"], spec["stop_hopeless"])
-    sweep.work(search, data.load(args.data), spec["trials"], args.worker)
+    shown = args.out.with_suffix(".progress.json")  # workers share the folder
+    sweep.work(search, data.load(args.data), spec["trials"], args.worker, shown)
     mine = [trial for trial in search.finished() if trial.user_attrs["result"]["worker"] == args.worker]
     io.write_json(args.out, {"worker": args.worker, "trials": len(mine)})
     provenance.finish(args, [args.out])

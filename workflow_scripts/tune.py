@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     args = parser.parse_args()
     spec = TuningSpec.read(provenance.start(args))
-    rows, chosen = tuning.tune(spec, args.data, args.tunings, args.store)
+    rows, chosen = tuning.tune(spec, args.data, args.tunings, args.store, args.out / "progress.json")
     io.write_table(args.out / "trials.csv", "tuning_trials", rows)
     io.write_json(args.out / "best.json", chosen)
     provenance.finish(args, [args.out / name for name in ("trials.csv", "best.json")])
