@@ -71,9 +71,10 @@ class Terminal:
         self.process, self.terminal = pty.fork()
         if not self.process:
             os.chdir(tree.path)
-            os.environ.pop("COLUMNS", None)
-            os.environ["TERM"] = "xterm"
-            os.execv(sys.executable, [sys.executable, "workflow_scripts/watch.py"])
+            # Named, since GNU readline, which pytest loads, adds a size to what execv would pass on.
+            environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+            command = [sys.executable, "workflow_scripts/watch.py"]
+            os.execve(sys.executable, command, environment | {"TERM": "xterm"})
         self.text = ""
         self.resize(80)
 

@@ -80,9 +80,9 @@ def _tune(
     trials = search.finished()[: spec.trials]
     ranked = sorted(trials, key=lambda trial: -trial.user_attrs["result"]["value"])
     finalists: dict[int, Any] = {}
-    for trial in distinct(ranked, spec.finalists):
+    for finalist in distinct(ranked, spec.finalists):
         progress.begin(spec.trials + len(finalists), spec.trials + longer * len(finalists), longer)
-        finalists[trial.number] = _finalist(spec, trial, record, data, progress)
+        finalists[finalist.number] = _finalist(spec, finalist, record, data, progress)
     number, best = max(finalists.items(), key=lambda item: (_value(item[1]), -item[0]))
     if best["validation_loss"] is None:
         raise UserError(

@@ -79,8 +79,8 @@ def lanes(place: Place) -> Iterator[Tracked]:
     common["job"] = {key: x for key, x in record.items() if key != "lane_key" and _plain(x)}
     confusion: dict[int, list[tuple[str, str, int]]] = {}
     if (folder / "confusion.csv").is_file():
-        for row in io.read_table(folder / "confusion.csv", "run_confusion").itertuples(index=False):
-            confusion.setdefault(row.seed, []).append((row.true, row.predicted, int(row.count)))  # type: ignore[arg-type]
+        for row in io.read_table(folder / "confusion.csv", "run_confusion").to_dict("records"):
+            confusion.setdefault(row["seed"], []).append((row["true"], row["predicted"], int(row["count"])))
     for key, rows in table.groupby("seed", sort=False):
         seed = int(str(key))
         tags = {**place.tags, "seed": str(seed)}

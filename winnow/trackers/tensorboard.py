@@ -25,7 +25,7 @@ class TensorBoard:
 
         with SummaryWriter(str(folder / run.name)) as writer:
             # Without the list of settings: TensorBoard would take one run's for all; so it makes one of all.
-            _, start, end = hparams(flat(run.config), {})
+            _, start, end = hparams(flat(run.config), {})  # type: ignore[no-untyped-call]
             for part in (start, end):
                 writer.file_writer.add_summary(part, walltime=run.time)
             for point in run.points:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winnow import atomic, pulse
-from winnow.jobs import Job
+
+if TYPE_CHECKING:
+    from winnow.jobs import Job
 
 FOLDER = ".watch"
 

@@ -83,22 +83,22 @@ def _running(jobs: list[Watched], width: int) -> Table:
     for name in ("for", "epoch", "accuracy", "rate", *(["images/s"] if wide else []), "left"):
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
-        name = Text.assemble((plain(job.rule), "cyan"), " ", plain(job.name))
+        what = Text.assemble((plain(job.rule), "cyan"), " ", plain(job.name))
         since = duration(time.time() - job.began) if job.began else ""
         if job.note:
-            name.append(f"\n{job.note}", "yellow")
+            what.append(f"\n{job.note}", "yellow")
         if job.progress is None:
             for line in tail(job.log, 1):  # what does not train says here what it does
-                name.append(f"\n{cut(plain(line), max(width - 40, 20))}", "dim")
-            table.add_row(name, since)
+                what.append(f"\n{cut(plain(line), max(width - 40, 20))}", "dim")
+            table.add_row(what, since)
             continue
         told = job.progress
         if "trial" in told:
-            name.append(f"\ntrial {_number(told['trial'])} of {_number(told.get('trials'))}", "dim")
+            what.append(f"\ntrial {_number(told['trial'])} of {_number(told.get('trials'))}", "dim")
         cells = [f"{_number(told.get('epoch'))}/{_number(told.get('epochs'))}", _percent(told.get("accuracy"))]
         cells += [_number(told.get("rate"))]
         cells += [_number(told.get("images_per_second"), ",.0f")] if wide else []
-        table.add_row(name, since, *cells, _left(told.get("seconds_left")))
+        table.add_row(what, since, *cells, _left(told.get("seconds_left")))
     return table
 
 
