@@ -44,7 +44,7 @@ watch: $(STAMP) ## watch the run that writes into results/, or into RESULTS=resu
 	@$(BIN)/python workflow_scripts/watch.py --results $(RESULTS)
 
 export: $(STAMP) ## finished runs as a tracker's own files: TO=tensorboard or TO=wandb, of RESULTS=results, offline
-	@$(BIN)/python -c 'import $(TO)' 2>/dev/null || \
+	@$(BIN)/python -c 'from importlib.metadata import version; version("$(TO)")' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --constraint envs/constraints.txt --no-build-isolation --editable '.[$(TO)]'
 	@$(BIN)/python workflow_scripts/export_tracker.py --to $(TO) --results $(RESULTS) $(EXPORT)
 

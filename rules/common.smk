@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 
 from winnow import cli, config as typed_config, plan, store
 from winnow.errors import UserError
+from winnow.jobs import WILDCARDS
 from winnow.plan import STAGES
 from winnow.report import captions
 from winnow.watch import plan_file
@@ -186,7 +187,7 @@ def started():
     logs = {
         PLAN.job(job.rule.name, job.wildcards).ledger: job.log[0]
         for job in workflow.dag.needrun_jobs()
-        if job.output
+        if job.log and job.rule.name in WILDCARDS
     }
     try:
         plan_file.begin(

@@ -20,7 +20,7 @@ from winnow import config, io, plan
 from winnow.errors import UserError
 from winnow.schemas import SCHEMAS
 from winnow.trackers import places, runs
-from winnow.trackers.export import MARK, Writer, export
+from winnow.trackers.export import MARK, Writer, export, require
 from winnow.trackers.tensorboard import TensorBoard
 from winnow.trackers.wandb import WandB
 
@@ -39,7 +39,8 @@ def event_files() -> Any:
 
 @pytest.fixture
 def wandb(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    for name, value in {"MODE": "online", "NOTES": "mine", "SWEEP_ID": "abc", "API_KEY": "0" * 40}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)  # somebody's own, which must not count
     return pytest.importorskip("wandb", reason="W&B is not installed (pip install 'winnow[wandb]')")
 
 
@@ -172,6 +173,16 @@ def test_a_missing_package(package: str, writer: Callable[[], Writer], monkeypat
         writer()
 
 
+@pytest.mark.parametrize("package", ["tensorboard", "wandb"])
+def test_a_folder_of_that_name_is_no_package(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B makes one in the current folder."""
+    (tmp_path / package).mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    with pytest.raises(UserError, match=f"{package}.* is not installed"):
+        require(package)
+
+
 class Plain:
     """A tracker that is a text file, to see what is written and when."""
 
@@ -209,16 +220,27 @@ def test_an_export_again_writes_what_has_changed_and_replaces_it(results: Path, 
     (out / told(results)[LANE + "0"].id / MARK).write_text("{")
     export(told(results).values(), out, again)
     assert again.names[2:] == [LANE + "0"]
-    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert {path.name for path in out.parent.iterdir()} == {"out", ".out.lock"}
 
 
 def test_an_interrupted_export_leaves_nothing_half_written(results: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         export(told(results).values(), tmp_path / "out", Plain(fail=True))
-    assert not list(tmp_path.glob("*out*"))
+    assert not [path for path in tmp_path.glob("*out*") if path.name != ".out.lock"]
     (tmp_path / ".out.partial/new").mkdir(parents=True)  # of one that was killed
     export(told(results).values(), tmp_path / "out", Plain())
-    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / ".out.partial").exists()
+
+
+def test_two_exports_at_once_are_refused(results: Path, tmp_path: Path) -> None:
+    class Second(Plain):
+        def write(self, run: runs.Tracked, folder: Path) -> Path:
+            with pytest.raises(UserError, match="out: another export writes there"):
+                export(told(results).values(), tmp_path / "out", Plain())
+            return super().write(run, folder)
+
+    written, _ = export(told(results).values(), tmp_path / "out", Second())
+    assert len(written) == len(told(results))
 
 
 def scalars(event_files: Any, folder: Path) -> tuple[Any, dict[str, list[tuple[int, float]]]]:
@@ -336,6 +358,20 @@ def test_the_program_asks_no_network(tracker: str, results: Path, request: pytes
     assert answer.returncode == 0, answer.stderr
     assert f"{results}/trackers/{tracker}: 7 runs written, 0 as they were." in answer.stdout
     assert len(list((results / "trackers" / tracker).rglob(MARK))) == 7
+
+
+def test_what_cannot_be_read_is_named_and_all_else_is_told(results: Path, event_files: Any) -> None:
+    (results / "search/sweeps/seed/epochs.csv").write_text("cut")
+    answer = _python(OFFLINE, PROGRAM, "--to", "tensorboard", "--results", results, "--study", "search", "prune")
+    assert answer.returncode == 1
+    assert "Error: 1 places could not be read and were left out:" in " ".join(answer.stderr.split())
+    assert "5 runs written, 0 as they were." in answer.stdout
+
+
+@pytest.mark.parametrize("project", ["", "a/b", "x" * 129])
+def test_a_project_that_wandb_would_refuse(project: str, wandb: Any) -> None:
+    with pytest.raises(UserError, match=r"The W&B project .* is not valid; valid is a name of 1 to 128 characters"):
+        WandB(project)
 
 
 def test_the_program_names_a_mistake(results: Path) -> None:

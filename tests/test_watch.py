@@ -6,6 +6,8 @@ import io as text_io
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -35,7 +37,7 @@ class Scene:
         self.results, self.start = results, time.time() - 100
         self.jobs = {name: job(results, rule, name) for name in names}
         entries = [plan_file.entry(one, str(self.log(name))) for name, one in self.jobs.items()]
-        self.write(results / ".watch/plan.json", json.dumps({"jobs": entries}), 100)
+        self.write(results / ".watch/plan.json", json.dumps({"results": str(results), "jobs": entries}), 100)
         self.main(0)
 
     def log(self, name: str) -> Path:
@@ -51,7 +53,7 @@ class Scene:
     def alive(self, name: str, age: float, **more: float) -> None:
         path = pulse.of_job(self.jobs[name].ledger)
         assert path is not None
-        self.write(path, json.dumps({"host": "elsewhere", "pid": 1, "began": self.start + 10, **more}), age)
+        self.write(path, json.dumps({"host": socket.gethostname(), "pid": 1, "began": self.start + 10, **more}), age)
 
     def record(self, name: str, age: float, finished: bool, key: str | None = None) -> None:
         one = self.jobs[name]
@@ -245,6 +247,36 @@ def test_a_frame_fits_into_the_terminal(tmp_path: Path) -> None:
     assert bare(scene.text()).count("failed dense") == 20
 
 
+def test_what_another_host_has_written_is_waited_for(tmp_path: Path) -> None:
+    """On a network file system a sign of life may be seen before the record that the job is done."""
+    scene = Scene(tmp_path, ["a"])
+    now = time.time()
+    for age, state, over in ((5, ("running", "has ended"), False), (90, ("failed", "ended with an error"), True)):
+        scene.alive("a", age, ended=now - age, host="elsewhere")
+        scene.main(2, ended=now - 2)
+        assert scene.look() == {"a": state}
+        assert states.Watcher(tmp_path).look().over == over
+
+
+def test_a_record_of_the_same_moment_is_read_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, ["a"])
+    watcher = states.Watcher(tmp_path)
+    scene.output("a", 10)
+    found = []
+    for finished in (False, True):
+        scene.record("a", 10, finished)
+        os.utime(scene.jobs["a"].ledger, (scene.start + 50,) * 2)
+        found += [job.state for job in watcher.look().jobs]
+    assert found == ["planned", "done"]
+
+
+def test_the_plan_of_a_moved_folder_is_refused(tmp_path: Path) -> None:
+    Scene(tmp_path / "here", ["a"])
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    with pytest.raises(UserError, match=r"there holds the plan of a run that wrote into .*here"):
+        states.Watcher(tmp_path / "there").look()
+
+
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"holds no run to watch: .*plan\.json is missing or broken.* make watch RESULTS="
@@ -266,6 +298,21 @@ provenance.start(args)
 print("begun", flush=True)
 sys.stdin.read()
 """
+
+
+def test_a_sign_of_life_that_has_become_another_process_s_is_left_alone(tmp_path: Path) -> None:
+    ledger, path = tmp_path / ".ledger/dense/a.json", tmp_path / ".watch/jobs/dense/a.json"
+    command = [sys.executable, "-c", PROGRAM, str(ledger)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, cwd=ROOT) as program:
+        assert program.stdout
+        assert program.stdout.readline() == "begun\n"
+        theirs = json.dumps({"host": "elsewhere", "pid": 1, "began": 1.0})
+        atomic.write(path, theirs.encode())
+        time.sleep(0.2)  # a touch that was on its way
+        os.utime(path, (1, 1))
+        time.sleep(0.3)  # six touches
+        assert path.stat().st_mtime == 1
+    assert path.read_text() == theirs
 
 
 def test_a_program_shows_that_it_lives_and_that_it_ended(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from winnow.rates import rate_text
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Folders beside or below which names stand; the last line: results of presets (results/quick holds no study `quick`).
 RESERVED = frozenset(
-    {"data", "report", "tables", "figures", "best", "dense", "logs", "benchmarks"}
+    {"data", "report", "trackers", "tables", "figures", "best", "dense", "logs", "benchmarks"}
     | {"quick", "gpu", "one_seed", "short_tickets"}
 )
 BEST = "best"

@@ -24,13 +24,17 @@ ALIASES = {"hidden_layers": "num_layers"}  # as the seed's sweep has it
 
 @dataclass(frozen=True)
 class Run:
-    """What the command line asks for: `values` is all of it, as a configuration file takes it again."""
+    """What the command line asks for: `values` is all of it, as a configuration file takes it again.
+
+    tracked: whether the command line itself, not a saved configuration, names a tracker's project or entity.
+    """
 
     settings: Settings
     dataset: str
     data: Path
     out: Path
     values: dict[str, Any]
+    tracked: bool
 
 
 def read(arguments: Sequence[str], description: str | None) -> Run:
@@ -55,6 +59,7 @@ def read(arguments: Sequence[str], description: str | None) -> Run:
         data=values.get("data", Path("results/data") / dataset),
         out=values.get("out", Path("out") / run_name(settings)),
         values={"dataset": dataset, **asdict(settings), **trackers},
+        tracked=bool(given.keys() & trackers.keys()),
     )
 
 
@@ -76,8 +81,8 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
         shown = f"{text} (default: {default})" if default is not None else text
         made.add_argument(*[short] * bool(short), f"--{option}", type=read, help=shown, metavar="VALUE")
 
-    add("-wp", "wandb_project", str, "tracker project, noted in config.json")
-    add("-we", "wandb_entity", str, "tracker entity, noted in config.json")
+    add("-wp", "wandb_project", str, "W&B project that the finished training becomes an offline run of")
+    add("-we", "wandb_entity", str, "W&B entity (user or team) of that run")
     add("-d", "dataset", lambda text: canonical("data set", text, datasets), ", ".join(datasets), "fashion_mnist")
     add("-e", "epochs", whole("--epochs", 1), "length of training")
     add("-b", "batch_size", whole("--batch_size", 1), "images per step")

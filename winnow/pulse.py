@@ -30,28 +30,29 @@ def of_job(ledger: str | Path) -> Path | None:
 def begin(path: Path) -> None:
     """Show from now on that this process lives: {"host", "pid", "began"}, and "ended" once it has ended in order."""
     mine = {"host": socket.gethostname(), "pid": os.getpid(), "began": time.time()}
-    ended = threading.Event()
+    ended, data = threading.Event(), json.dumps(mine).encode()
 
-    def write(**more: float) -> None:
-        with contextlib.suppress(OSError):
-            atomic.write(path, json.dumps(mine | more).encode())
+    def still() -> bool:  # else another process has begun since, or the file is that of one before
+        return path.read_bytes() == data
 
     def beat() -> None:
-        # A file that somebody removed is not made again.
-        with contextlib.suppress(FileNotFoundError):
-            while not ended.wait(BEAT):
-                try:
-                    os.utime(path)
-                except FileNotFoundError:
-                    raise
-                except OSError:  # for a moment, it may be
-                    continue
+        while not ended.wait(BEAT):
+            try:
+                if not still():
+                    return
+                os.utime(path)
+            except FileNotFoundError:  # a file that somebody removed is not made again
+                return
+            except OSError:  # for a moment, it may be
+                continue
 
     def end() -> None:
         ended.set()
-        if path.exists():
-            write(ended=time.time())
+        with contextlib.suppress(OSError):
+            if os.getpid() == mine["pid"] and still():  # a fork has the handler, too
+                atomic.write(path, json.dumps(mine | {"ended": time.time()}).encode())
 
-    write()
+    with contextlib.suppress(OSError):
+        atomic.write(path, data)
     threading.Thread(target=beat, name="pulse", daemon=True).start()
     atexit.register(end)

@@ -13,7 +13,6 @@ which the sampler does not look at, so that no result weighs twice.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from winnow import search_space
+from winnow.file_lock import FileLock
 from winnow.search_space import Space
 from winnow.seeds import stream
 
@@ -39,31 +39,6 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 def tpe(seed: int) -> BaseSampler:
     """Optuna's sampler for many trials by many workers at once (Bergstra et al. 2011), which knows of running ones."""
     return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-
-
-class FileLock:
-    """An exclusive lock of a file, as Optuna's journal asks for it; it dies with its owner."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor: int | None = None
-
-    def acquire(self, wait: bool = True) -> bool:
-        """Whether it is ours now."""
-        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self.descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Let others have it."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-        self.descriptor = None
 
 
 class JournalLock(FileLock):

@@ -24,8 +24,9 @@ from optuna.trial import FrozenTrial
 from winnow import engine, io, provenance, runs, search_space, tuning_space
 from winnow.duration import Duration
 from winnow.errors import UserError
+from winnow.file_lock import FileLock
 from winnow.rates import rate_text
-from winnow.search import FileLock, Search
+from winnow.search import Search
 from winnow.spec import ScenarioSpec, TuningSpec, scenario_plugins
 from winnow.train import Trainer
 from winnow.trial_progress import TrialProgress

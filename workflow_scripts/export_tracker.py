@@ -38,18 +38,26 @@ def main() -> None:
     out = args.out or args.results / "trackers" / args.to
     found, unfinished = places.find(args.results, args.study)
     writer: Writer = WandB(args.project or PROJECT, args.entity) if args.to == "wandb" else TensorBoard()
-    written, kept = export(_shown(found), out, writer)
+    broken: list[str] = []
+    written, kept = export(_shown(found, broken), out, writer)
     print(f"{out}: {len(written)} runs written, {kept} as they were.")
     if unfinished:
         print(f"{unfinished} trainings that have not finished were left out.")
     print(HINTS[args.to].format(out=out))
+    if broken:
+        raise UserError(f"{len(broken)} places could not be read and were left out: {' '.join(broken)}")
 
 
-def _shown(found: list[places.Place]) -> Iterator[runs.Tracked]:
-    """The runs, and which of the places they come from while they are written."""
+def _shown(found: list[places.Place], broken: list[str]) -> Iterator[runs.Tracked]:
+    """The runs; prints where they come from, and notes in `broken` what cannot be read."""
     for number, place in enumerate(found, start=1):
         print(f"{number}/{len(found)} {'/'.join((place.study, *place.parts))}", flush=True)
-        yield from runs.told(place)
+        try:
+            told = list(runs.told(place))
+        except UserError as error:
+            broken.append(str(error))
+            continue
+        yield from told
 
 
 if __name__ == "__main__":

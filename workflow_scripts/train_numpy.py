@@ -21,7 +21,7 @@ from winnow.trackers.wandb import PROJECT, WandB
 
 def main() -> None:
     run = numpy_options.read(sys.argv[1:], __doc__)
-    tracker = _tracker(run.values)
+    tracker = _tracker(run.values) if run.tracked else None
     download.pack(run.dataset, run.data)
     packed = data.load(run.data, verify=False)
     last = scratch_run.train(run.settings, packed, run.out, run.values, sys.stderr)
@@ -37,10 +37,8 @@ def main() -> None:
         print(f"{folder} is a W&B run; `wandb sync {folder}` uploads it.")
 
 
-def _tracker(values: Mapping[str, Any]) -> WandB | None:
+def _tracker(values: Mapping[str, Any]) -> WandB:
     """The tracker that was asked for. UserError, before the training, where it is not installed."""
-    if not {"wandb_project", "wandb_entity"} & values.keys():
-        return None
     return WandB(values.get("wandb_project", PROJECT), values.get("wandb_entity"))
 
 

@@ -41,10 +41,12 @@ def main() -> None:
 def live(watcher: Watcher, results: Path, console: Console) -> None:
     """Show how it stands until the run is over."""
     with Live(console=console, screen=True, auto_refresh=False) as screen:
-        while not (run := watcher.look()).over:
+        while True:
             began = time.monotonic()
+            if (run := watcher.look()).over:
+                return
             screen.update(view.frame(results, run, console, console.height), refresh=True)
-            time.sleep(max(REFRESH, 10 * (time.monotonic() - began)))
+            time.sleep(max(REFRESH, 9 * (time.monotonic() - began)))
 
 
 if __name__ == "__main__":

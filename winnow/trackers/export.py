@@ -15,6 +15,7 @@ from typing import Protocol
 
 from winnow import io
 from winnow.errors import UserError
+from winnow.file_lock import FileLock
 from winnow.trackers.runs import Tracked
 
 MARK = "winnow.json"
@@ -39,7 +40,8 @@ class Writer(Protocol):
 
 def require(package: str) -> None:
     """UserError unless the package of the extra of the same name is installed."""
-    if importlib.util.find_spec(package) is None:
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:  # a folder of that name, as W&B makes one, is no package
         raise UserError(
             f"The package {package}, which is needed for this export and for nothing else, is not installed: "
             f"pip install 'winnow[{package}]', or in the repository: python -m pip install --constraint "
@@ -48,7 +50,11 @@ def require(package: str) -> None:
 
 
 def export(runs: Iterable[Tracked], out: Path, writer: Writer) -> tuple[list[Path], int]:
-    """(folders written, number of runs that are as they were told before)."""
+    """(folders written, number of runs that are as they were told before). UserError: another export writes there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.parent / f".{out.name}.lock")
+    if not lock.acquire(wait=False):
+        raise UserError(f"{out}: another export writes there. Wait for its end, or name another --out.")
     partial = out.parent / f".{out.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
     written: list[Path] = []
@@ -72,6 +78,7 @@ def export(runs: Iterable[Tracked], out: Path, writer: Writer) -> tuple[list[Pat
     finally:
         writer.close()
         shutil.rmtree(partial, ignore_errors=True)
+        lock.release()
     return written, kept
 
 

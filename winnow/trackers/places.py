@@ -20,6 +20,8 @@ PLACES = (  # below a study's folder; docs/files.md describes them
     r"figures",
 )
 
+OTHERS = ("data", "logs", "benchmarks", "report", "trackers")  # folders of a results root that are no study
+
 
 @dataclass(frozen=True)
 class Place:
@@ -40,7 +42,9 @@ def find(results: Path, studies: Sequence[str] = ()) -> tuple[list[Place], int]:
         raise UserError(f"--results {results} is no folder; valid is a results root, such as results/quick.")
     found: dict[str, list[Place]] = {}
     unfinished = 0
-    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in results.iterdir() if path.is_dir() and path.name not in OTHERS):
+        if folder.name.startswith("."):
+            continue
         places = _study(folder)
         whole = [place for place in places if place.path.name != "metrics.csv" or _finished(place.path.parent)]
         if any(place.path.name != "figures" for place in whole):

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from winnow.errors import UserError
 from winnow.trackers.export import require
 from winnow.trackers.runs import Tracked
 
 PROJECT = "winnow"
-TAG = 64  # characters that W&B allows
+TAG = 64  # characters that W&B allows, and of a project:
+LONGEST, FORBIDDEN = 128, set("/\\#?%:")
 OFF = {  # of what W&B adds to a run by itself: it would describe the export, not the training
     "console": "off", "silent": True, "disable_git": True, "save_code": False, "disable_job_creation": True,
     "x_disable_meta": True, "x_disable_stats": True, "x_disable_machine_info": True, "x_save_requirements": False,
@@ -22,6 +24,11 @@ class WandB:
 
     def __init__(self, project: str = PROJECT, entity: str | None = None) -> None:
         require("wandb")
+        if not 0 < len(project) <= LONGEST or set(project) & FORBIDDEN:
+            raise UserError(
+                f"The W&B project {project!r} is not valid; valid is a name of 1 to {LONGEST} characters, none of them "
+                f"{' '.join(sorted(FORBIDDEN))}."
+            )
         self.project, self.entity = project, entity
 
     @property
@@ -31,6 +38,8 @@ class WandB:
 
     def write(self, run: Tracked, folder: Path) -> Path:
         """Write the run's offline folder. W&B counts its own steps; charts are over the run's, which it is told."""
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            del os.environ[name]  # notes, a sweep or a server of somebody's are not this run's
         os.environ["WANDB_ERROR_REPORTING"] = "false"  # or its import asks a name server
         import wandb
 

@@ -22,7 +22,8 @@ FOLDER = ".watch"
 def begin(results: str | Path, logs: Mapping[str, str], jobs: list[Job]) -> None:
     """Write the plan of the run that begins in this process, and show that it lives. `logs`: {ledger: log}."""
     folder = Path(results, FOLDER)
-    atomic.write(folder / "plan.json", json.dumps({"jobs": [entry(job, logs[job.ledger]) for job in jobs]}).encode())
+    plan = {"results": str(results), "jobs": [entry(job, logs[job.ledger]) for job in jobs]}
+    atomic.write(folder / "plan.json", json.dumps(plan).encode())
     pulse.begin(folder / "run.json")
 
 

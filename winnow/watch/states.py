@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from winnow.errors import UserError
 from winnow.watch.plan_file import FOLDER
 
 TAIL = 8192  # bytes of a log that are looked at
+ENDED = "has ended"
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,10 @@ class Run:
 
     @property
     def over(self) -> bool:
-        """Whether nothing changes any more: a Snakemake that was killed may leave jobs that go on."""
-        return self.ended is not None and not (self.lost and self.of("running"))
+        """Whether nothing changes any more: a Snakemake that was killed may leave jobs that go on, and what other hosts
+        have written is seen later."""
+        waits = self.lost or any(job.note == ENDED for job in self.jobs)
+        return self.ended is not None and not (waits and self.of("running"))
 
     def of(self, state: str) -> list[Watched]:
         """The jobs in a state."""
@@ -59,7 +63,7 @@ class Watcher:
 
     def __init__(self, results: Path) -> None:
         self.results = results
-        self._records: dict[str, tuple[float, str | None]] = {}
+        self._records: dict[str, tuple[tuple[int, int], str | None]] = {}
 
     def look(self) -> Run:
         """How it stands now. UserError where there is no plan."""
@@ -70,6 +74,11 @@ class Watcher:
                 f"--results {self.results} holds no run to watch: {folder / 'plan.json'} is missing or broken. "
                 "Snakemake writes it when it starts with something to do. Start a run (make demo, make reproduce) and "
                 "name its results root, e.g. make watch RESULTS=results/quick."
+            )
+        if not (os.path.exists(plan["results"]) and os.path.samefile(plan["results"], self.results)):
+            raise UserError(
+                f"--results {self.results} holds the plan of a run that wrote into {plan['results']}: it was moved or "
+                "copied, or is of another clone. Watch a run from the clone, and by the folder, that it was started in."
             )
         now = time.time()
         seen, main = _read(folder / "run.json")
@@ -91,6 +100,8 @@ class Watcher:
             if _time(job["log"]) < since:
                 return Watched(*about, "planned")
             return Watched(*about, "failed", "did not finish") if over else Watched(*about, "running")
+        if "ended" in life and life["host"] != socket.gethostname() and now - seen < pulse.LOST:
+            return Watched(*about, "running", ENDED, life["began"])  # its record may not be seen here yet
         if "ended" in life or seen <= over:
             return Watched(*about, "failed", "ended with an error" if "ended" in life else "killed?", life["began"])
         if now - seen > pulse.LOST:
@@ -107,13 +118,17 @@ class Watcher:
     def _done(self, job: dict[str, Any], since: float) -> bool:
         if job["ledger"] is None:
             return min(map(_time, job["outputs"])) >= since
-        written = _time(job["ledger"])
-        if written < since:
+        try:
+            status = os.stat(job["ledger"])
+        except OSError:
             return False
-        if self._records.get(job["ledger"], (0.0, None))[0] != written:
+        if status.st_mtime < since:
+            return False
+        version = (status.st_mtime_ns, status.st_ino)  # every version is a file of its own
+        if self._records.get(job["ledger"], (None, None))[0] != version:
             record = provenance.read_record(job["ledger"])
             key = record["key"] if record and record["finished"] else None
-            self._records[job["ledger"]] = (written, key)
+            self._records[job["ledger"]] = (version, key)
         return self._records[job["ledger"]][1] == job["key"] and os.path.exists(job["outputs"][0])
 
 
