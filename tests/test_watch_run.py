@@ -71,6 +71,7 @@ class Terminal:
         self.process, self.terminal = pty.fork()
         if not self.process:
             os.chdir(tree.path)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background ignores it
             # Named, since GNU readline, which pytest loads, adds a size to what execv would pass on.
             environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
             command = [sys.executable, "workflow_scripts/watch.py"]
@@ -92,15 +93,16 @@ class Terminal:
         return bool(text)
 
     def shows(self, text: str) -> None:
-        self.text = ""
-        while text not in self.text and self.read():
+        self.text, deadline = "", time.monotonic() + 60
+        while text not in self.text and time.monotonic() < deadline and self.read():
             pass
         assert text in self.text
 
     def end(self) -> int:
         """The exit status, once it has ended by itself."""
+        deadline = time.monotonic() + 60
         while self.read():
-            pass
+            assert time.monotonic() < deadline, "it goes on"
         os.close(self.terminal)
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
