@@ -100,8 +100,9 @@ def scenarios(study: Path) -> str:
             if not found or not found[0]["test_accuracy"]:
                 line.append("diverged" if found else "")
                 continue
-            mean, sd, change = (float(found[0][name] or 0) for name in ("test_accuracy", "test_accuracy_sd", "change"))
-            line.append(f"{100 * mean:.2f} ± {100 * sd:.2f} ({100 * change:+.2f})")
+            mean, sd = (float(found[0][name] or 0) for name in ("test_accuracy", "test_accuracy_sd"))
+            change = f" ({100 * float(found[0]['change']):+.2f})" if found[0]["change"] else ""
+            line.append(f"{100 * mean:.2f} ± {100 * sd:.2f}{change}")
         lines.append(line)
     return table(("scenario", *(f"`{arm}`" for arm in arms)), lines)
 

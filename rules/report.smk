@@ -1,5 +1,6 @@
 # The report page, from all joint tables and the figures in PNG.
 
+
 localrules:
     report,
 
