@@ -9,7 +9,7 @@ sys.path.insert(0, workflow.basedir)
 
 from winnow import cli, config as typed_config, plan, store
 from winnow.errors import UserError
-from winnow.jobs import WILDCARDS
+from winnow.jobs import AFTER, WILDCARDS
 from winnow.plan import STAGES
 from winnow.report import captions
 from winnow.watch import plan_file
@@ -107,6 +107,15 @@ def ledger(rule):
         return ancient(LEDGER) if PLAN.job(rule, wildcards).current else LEDGER
 
     return folder
+
+
+def waits_for(rule):
+    """Input function: the files that the job waits for and does not read, so that newer ones do not make it stale."""
+
+    def paths(wildcards):
+        return [ancient(path) for path in PLAN.job(rule, wildcards).inputs[AFTER]]
+
+    return paths
 
 
 def arguments(rule):

@@ -5,11 +5,44 @@ localrules:
     select,
 
 
+rule fuse:
+    """Train all rates and seeds of an arm's sweep as lanes of one job, into the store, where rule dense finds them."""
+    input:
+        data=made_from("fuse", "data"),
+        ledger=ledger("fuse"),
+    output:
+        lanes="<results>/{study}/{arm}/dense/fused/lanes.json",
+    log:
+        "<results>/logs/fuse/{study}/{arm}.log",
+    benchmark:
+        "<results>/benchmarks/fuse/{study}/{arm}.tsv"
+    conda:
+        training_environment()
+    threads: CONFIG.execution.threads
+    resources:
+        mem_mb=growing(16000),
+        runtime=growing(720),
+        gpu=int(ON_GPU),
+        store_gb=STORE_GB,
+    params:
+        job=arguments("fuse"),
+        claim_gpu=CLAIM_GPU,
+        data=folder_of("fuse", "data"),
+        out=output_folder,
+        store=STORE,
+    message:
+        "Training the sweep of {wildcards.study}/{wildcards.arm}, all rates and seeds together"
+    shell:
+        "{params.claim_gpu}python workflow_scripts/train_fused.py {params.job:q} --data {params.data:q} --out {params.out:q}"
+        " --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
+
+
 rule dense:
     """Train the unpruned network of an arm at one learning rate, a seed block at a time; keep its rewind point."""
     input:
         data=made_from("dense", "data"),
         best=made_from("dense", "best"),
+        after=waits_for("dense"),
         ledger=ledger("dense"),
     output:
         metrics="<results>/{study}/{arm}/dense/{train_on}/{rate}/{seeds}/metrics.csv",

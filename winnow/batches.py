@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from winnow import plugins
-from winnow.data import Data, augmentation_stream, fixed_order, normalise, order
+from winnow.data import Data, augmentation_stream, fixed_order, normalise, order, per_channel
 from winnow.minibatch import Batch, Chunks
 from winnow.training_job import TrainingJob
 
@@ -19,7 +19,7 @@ AHEAD = 2**18  # pixels gathered at once, if a batch has less: a call costs as m
 
 
 @dataclass(frozen=True)
-class _Epoch:
+class Epoch:
     """What was drawn for an epoch: its images in order [L, N], the fixed minibatches that these are [L, m], and the
     changes of all images of the data set [L, images, k], or None."""
 
@@ -48,9 +48,10 @@ class Batches:
         self.job = job
         options = {key: value for key, value in job.augmentation.items() if key != "name"}
         self.augmentation = plugins.load_class("augmentations", job.augmentation["name"])(**options)
-        self.now, self.chunk = (_Gatherer(data, images, labels, self.augmentation) for _ in range(2))
+        self._source = (data, images, labels, self.augmentation)
+        self.now, self.chunk = self.gatherer(), self.gatherer()
         self.pixels, self.images = images[0].numel(), len(images)
-        self.drawn: _Epoch | None = None
+        self._epoch: Epoch | None = None
         self.gathered: list[Batch | Chunks] = []
         self.first = 0  # iteration of the first of them
         self.iteration = 0  # that was asked for last
@@ -70,8 +71,7 @@ class Batches:
     @property
     def index(self) -> Tensor:
         """Which of the fixed minibatches the last one is in each lane, [L]."""
-        assert self.drawn is not None
-        return self.drawn.fixed[:, self.job.timeline.at(self.iteration).position]
+        return self.drawn(self.epoch).fixed[:, self.job.timeline.at(self.iteration).position]
 
     @property
     def count(self) -> int:
@@ -82,12 +82,16 @@ class Batches:
         """All training images, in the same order for every lane, changed as they are in the epoch of the last batch."""
         index = torch.from_numpy(np.ascontiguousarray(self.job.train)).to(self.job.device)
         index = index.expand(len(self.job.seeds), -1)
-        return Chunks(self.chunk, index, self.job.chunk, self._drawn(self.epoch).changes_of(index))
+        return Chunks(self.chunk, index, self.job.chunk, self.drawn(self.epoch).changes_of(index))
+
+    def gatherer(self) -> Gatherer:
+        """What gathers images of given indices, with memory of its own."""
+        return Gatherer(*self._source)
 
     def _gather(self, iteration: int) -> list[Batch | Chunks]:
         """The batch of this iteration and, as far as they are full and there is room, those of its epoch after it."""
         step, lanes = self.job.timeline.at(iteration), len(self.job.seeds)
-        drawn = self._drawn(step.epoch)
+        drawn = self.drawn(step.epoch)
         ahead = max(1, AHEAD // (lanes * step.size * self.pixels))
         index = drawn.images[:, step.position * step.size : (step.position + ahead) * step.size]
         batch = min(step.size, index.shape[1])
@@ -103,13 +107,14 @@ class Batches:
         inputs, labels = self.now(*parts)
         return list(zip(inputs.unbind(), labels.unbind(), strict=True))
 
-    def _drawn(self, epoch: int) -> _Epoch:
-        if self.drawn is None or self.drawn.number != epoch:
+    def drawn(self, epoch: int) -> Epoch:
+        """What was drawn for an epoch, on the device."""
+        if self._epoch is None or self._epoch.number != epoch:
             device = self.job.device
             images, fixed = (torch.from_numpy(np.stack(lanes)) for lanes in zip(*self._orders(epoch), strict=True))
             changes = self._changes(0 if self.fixed else epoch)
-            self.drawn = _Epoch(epoch, images.to(device), fixed.to(device), changes)
-        return self.drawn
+            self._epoch = Epoch(epoch, images.to(device), fixed.to(device), changes)
+        return self._epoch
 
     def _changes(self, epoch: int) -> Tensor | None:
         """What the augmentation drew for each image of the data set, [L, images, k], whichever of them are used."""
@@ -130,12 +135,13 @@ class Batches:
                 yield order(seed, epoch, job.train, job.order), np.arange(0)
 
 
-class _Gatherer:
+class Gatherer:
     """Images of given indices, changed and normalised; the next call overwrites them."""
 
     def __init__(self, data: Data, images: Tensor, labels: Tensor, augmentation: Any) -> None:
-        self.data, self.images, self.labels, self.augmentation = data, images, labels, augmentation
+        self.images, self.labels, self.augmentation = images, labels, augmentation
         self.bytes, self.inputs = images[:0], torch.empty(0)
+        self.mean, self.std = (per_channel(values, images.device) for values in (data.mean, data.std))
 
     def __call__(self, index: Tensor, changes: Tensor | None = None) -> Batch:
         """(inputs [..., C, H, W], labels [...]) of indices [...], with `changes` [..., k] as the augmentation drew."""
@@ -146,5 +152,5 @@ class _Gatherer:
         images = torch.index_select(self.images, 0, flat, out=self.bytes[: len(flat)])
         if changes is not None:
             images = self.augmentation.apply(images, changes.flatten(0, -2))
-        inputs = normalise(images, self.data.mean, self.data.std, out=self.inputs[: len(flat)])
+        inputs = normalise(images, self.mean, self.std, out=self.inputs[: len(flat)])
         return inputs.view(*index.shape, *inputs.shape[1:]), self.labels.index_select(0, flat).view(index.shape)

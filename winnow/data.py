@@ -130,10 +130,17 @@ def to_device(data: Data, device: str | torch.device) -> dict[str, torch.Tensor]
     return tensors
 
 
+def per_channel(values: float | tuple[float, ...], device: str | torch.device) -> float | torch.Tensor:
+    """A mean or deviation as `normalise` takes it at every step: a float, or a tensor [C, 1, 1] on the device."""
+    import torch
+
+    return values if isinstance(values, float) else torch.tensor(values, device=device).reshape(-1, 1, 1)
+
+
 def normalise(
     images: torch.Tensor,
-    mean: float | tuple[float, ...],
-    std: float | tuple[float, ...],
+    mean: float | tuple[float, ...] | torch.Tensor,
+    std: float | tuple[float, ...] | torch.Tensor,
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(images / 255 - mean) / std in float32, for uint8 images [..., C, H, W]; mean and std for all or per channel.
@@ -150,5 +157,5 @@ def normalise(
     out.copy_(images)
     if isinstance(mean, float) and isinstance(std, float):
         return out.sub_(255 * mean).mul_(1 / (255 * std))
-    centre, spread = (torch.tensor(values, device=images.device).reshape(-1, 1, 1) for values in (mean, std))
+    centre, spread = (v if isinstance(v, torch.Tensor) else per_channel(v, images.device) for v in (mean, std))
     return out.sub_(255 * centre).div_(255 * spread)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from winnow.data import Data, normalise
+from winnow.data import Data, normalise, per_channel
 from winnow.problem import Tensors
 from winnow.step_log import StepLog
 from winnow.training_job import TrainingJob
@@ -23,7 +23,8 @@ class Evaluation:
     """Loss and accuracy of given weights, per lane, on the test images and, if there are any, the validation images."""
 
     def __init__(self, job: TrainingJob, data: Data, held: Mapping[str, Tensor]) -> None:
-        self.data, self.held, self.lanes = data, held, len(job.seeds)
+        self.held, self.lanes = held, len(job.seeds)
+        self.mean, self.std = (per_channel(values, job.device) for values in (data.mean, data.std))
         held_out = torch.from_numpy(np.ascontiguousarray(job.validation)).to(job.device)
         self.held_out = held["train_images"][held_out], held["train_labels"][held_out]
         self.inputs = torch.empty((BATCH, *data.shape), device=job.device)
@@ -51,7 +52,7 @@ class Evaluation:
         correct = torch.zeros(self.lanes, dtype=torch.int64, device=labels.device)
         with torch.no_grad():
             for some, answers in zip(torch.split(images, BATCH), torch.split(labels, BATCH), strict=True):
-                inputs = normalise(some, self.data.mean, self.data.std, out=self.inputs[: len(some)])
+                inputs = normalise(some, self.mean, self.std, out=self.inputs[: len(some)])
                 batch_loss, batch_correct = self.workspace.evaluate(parameters, inputs, answers)
                 loss += batch_loss
                 correct += batch_correct
@@ -88,7 +89,7 @@ class TrainingMeans:
 def rows(
     job: TrainingJob,
     iteration: int,
-    lr: float,
+    lr: list[float],
     density: list[float],
     diverged: list[int | None],
     columns: Mapping[str, PerLane],
@@ -98,7 +99,7 @@ def rows(
     return [
         {
             "seed": seed, "epoch": int(epoch) if epoch.is_integer() else epoch, "iteration": iteration,
-            "lr": lr, "density": density[lane],
+            "lr": lr[lane], "density": density[lane],
             **{
                 name: values[lane] if diverged[lane] is None and _finite(values[lane]) else None
                 for name, values in columns.items()

@@ -25,6 +25,7 @@ TUNING_FILES, FINAL_FILES = (
 CLASSIFY_FILES = ("probabilities.csv", "samples.csv")
 WILDCARDS: dict[str, tuple[str, ...]] = {
     "download": ("dataset",),
+    "fuse": ("study", "arm"),
     "dense": ("study", "arm", "train_on", "rate", "seeds"),
     "measure_dense": ("study", "arm", "train_on", "rate", "seeds"),
     "select": ("study", "arm"),
@@ -44,13 +45,17 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "figure": ("study", "figure", "format"),
     "report": (),
 }
+AFTER = "after"
 LONGEST_ARGUMENT = 60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
 Plugins = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: `inputs` by name, its own `outputs`; `ledger` is where its program records success."""
+    """One job: `inputs` by name, its own `outputs`; `ledger` is where its program records success.
+
+    Inputs called AFTER are not read: the job waits for them, and does not depend on what they hold.
+    """
 
     rule: str
     wildcards: dict[str, str]

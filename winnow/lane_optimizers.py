@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,23 +22,24 @@ class Part:
     optimizer: Any
     problem: Problem
     lanes: slice
-    rate: float | None = None  # that the groups have, once it was set
+    base: np.ndarray  # the rate of each of these lanes, float64
+    rate: float | None = None  # the factor that the groups' rates have, once it was set
 
     @property
     def seeds(self) -> list[int]:
         """The seeds of its lanes."""
         return self.problem.seeds
 
-    def set_rate(self, lr: float) -> None:
-        """Give every parameter group this learning rate, in place where it is a tensor."""
-        if lr == self.rate:
+    def set_rate(self, factor: float) -> None:
+        """Give every parameter group the lanes' rates times `factor`, in place where it is a tensor."""
+        if factor == self.rate:
             return
-        self.rate = lr
+        self.rate, rates = factor, self.base * factor
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
+                group["lr"].copy_(torch.from_numpy(rates))
             else:
-                group["lr"] = lr
+                group["lr"] = float(rates[0])
 
     def step(self) -> None:
         """One step from the gradients in `.grad`."""
@@ -66,13 +68,16 @@ def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
     options = {key: value for key, value in job.optimizer.items() if key != "name"}
     parts: list[Part] = []
     if plugin.lanes:
-        rates = torch.full((len(job.seeds),), job.lr, dtype=torch.float32, device=job.device)
-        parts.append(Part(plugin(list(problem.handles.values()), lr=rates, **options), problem, slice(None)))
+        rates = torch.tensor(job.rates, dtype=torch.float32, device=job.device)
+        optimizer = plugin(list(problem.handles.values()), lr=rates, **options)
+        parts.append(Part(optimizer, problem, slice(None), job.rates))
     else:
         one = job.model.workspace(1, job.chunk, job.device, job.dtype)
         for lane in range(len(job.seeds)):
             own = lane_of(problem, lane, one)
-            parts.append(Part(plugin(list(own.handles.values()), lr=job.lr, **options), own, slice(lane, lane + 1)))
+            optimizer = plugin(list(own.handles.values()), lr=float(job.rates[lane]), **options)
+            mine = slice(lane, lane + 1)
+            parts.append(Part(optimizer, own, mine, job.rates[mine]))
     on = {name: torch.from_numpy(keep).to(job.device, torch.float32) for name, keep in (mask or {}).items()}
     set_masks(parts, problem, on)
     for part in parts:

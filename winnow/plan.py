@@ -13,14 +13,14 @@ from winnow import provenance
 from winnow.benchmark_plan import BenchmarkPlan
 from winnow.config import Config
 from winnow.errors import UserError
-from winnow.jobs import WILDCARDS, Job, Plugins
+from winnow.jobs import AFTER, WILDCARDS, Job, Plugins
 from winnow.report import inlined
 from winnow.scratch_plan import ScratchPlan
 from winnow.study_outputs import StudyOutputs
 from winnow.study_plan import StudyPlan
 
 STAGES = {
-    "dense_runs": ("dense",),
+    "dense_runs": ("fuse", "dense"),
     "selection": ("select",),
     "pruning": ("prune", "prune_in_run"),
     "sweeps": ("sweep", "trials"),
@@ -125,7 +125,8 @@ class Plan:
         if identity in self.jobs:
             return self.jobs[identity]
         assert tuple(wildcards) == WILDCARDS[rule], rule
-        parents = tuple(dict.fromkeys(self.maker[path].key for paths in inputs.values() for path in paths))
+        read = [path for name, paths in inputs.items() if name != AFTER for path in paths]
+        parents = tuple(dict.fromkeys(self.maker[path].key for path in read))
         job = Job(
             rule=rule,
             wildcards=wildcards,

@@ -10,23 +10,33 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from winnow import io, lottery, masks, plugins, provenance, saliency, stored_run
 from winnow.errors import UserError
 from winnow.setting import Setting
-from winnow.spec import InRunSpec, RoundSpec, ScenarioSpec, TrainSpec
-from winnow.stored_run import Place
+from winnow.spec import FusedSpec, InRunSpec, RoundSpec, ScenarioSpec, TrainSpec
+from winnow.stored_run import Place, StoredJob
 from winnow.training_job import Arrays, InRunPruning, Sparsify, TrainingJob
 
 
 def train_dense(spec: TrainSpec, place: Place) -> None:
     """Train the unpruned network: metrics, init, rewind and final weights, run.json in `place.out`."""
-    setting = Setting.of(spec, place.data)
+    stored_run.run(_dense(spec, place.data), place)
+
+
+def train_fused(spec: FusedSpec, place: Place) -> dict[str, Any]:
+    """Train unpruned networks that differ in rates and seeds as lanes of one job, into the store; what was done."""
+    return stored_run.run_together([(_dense(one, place.data), folder) for one, folder in spec.runs()], place)
+
+
+def _dense(spec: TrainSpec, data: Path) -> StoredJob:
+    setting = Setting.of(spec, data)
     init = setting.initialise("init")
     job = setting.job(init, None, setting.factor(spec.schedule))
-    stored_run.run(job, setting, place, spec.json(), {"init": init}, plug_ins=[], inputs={})
+    return StoredJob(job, setting, spec.json(), {"init": init})
 
 
 def check_rounds(specs: Sequence[RoundSpec], place: Place, dense: Path | None) -> None:
@@ -56,7 +66,7 @@ def prune_round(spec: RoundSpec, place: Place, dense: Path, previous: Path) -> N
     used = [("criteria", recipe.criterion)] if recipe.criterion else []
     used += [("schedules", recipe.schedule["name"])] if recipe.schedule else []
     value = dataclasses.asdict(spec)
-    stored_run.run(job, setting, place, value, {"mask": mask}, plug_ins=used, inputs=inputs)
+    stored_run.run(StoredJob(job, setting, value, {"mask": mask}, used, inputs), place)
 
 
 def train_copy(spec: RoundSpec, copy: int, place: Place, dense: Path, run: Path | None) -> None:
@@ -74,7 +84,7 @@ def train_copy(spec: RoundSpec, copy: int, place: Place, dense: Path, run: Path 
     job = dataclasses.replace(_restarted(spec, setting, start, mask, run or dense), order=copy)
     used = [("schedules", spec.recipe.schedule["name"])] if spec.recipe.schedule else []
     value = {**dataclasses.asdict(spec), "copy": copy}
-    stored_run.run(job, setting, place, value, {"mask": mask or {}}, plug_ins=used, inputs=inputs)
+    stored_run.run(StoredJob(job, setting, value, {"mask": mask or {}}, used, inputs), place)
 
 
 def _mask(spec: RoundSpec, setting: Setting, names: list[str], found: dict[str, Arrays]) -> Arrays:
@@ -131,7 +141,7 @@ def prune_in_run(spec: InRunSpec, place: Place) -> None:
     job = dataclasses.replace(job, prunings=prunings)
     value = dataclasses.asdict(spec)
     used = [("criteria", spec.criterion), ("schedules", spec.in_run.schedule_after["name"])]
-    stored_run.run(job, setting, place, value, {"init": init}, plug_ins=used, inputs={})
+    stored_run.run(StoredJob(job, setting, value, {"init": init}, used), place)
 
 
 def scenario(spec: ScenarioSpec, data: Path) -> tuple[Setting, TrainingJob]:
@@ -155,7 +165,7 @@ def train_scenario(spec: ScenarioSpec, place: Place) -> None:
         known["mask"] = {name: np.ones(shape, dtype=bool) for name, shape in shapes.items()}
     else:
         used = [("sparsifiers", spec.sparsify["name"])]
-    stored_run.run(job, setting, place, dataclasses.asdict(spec), known, plug_ins=used, inputs={})
+    stored_run.run(StoredJob(job, setting, dataclasses.asdict(spec), known, used), place)
 
 
 def _prunable(setting: Setting, patterns: list[str], density: float | dict[str, float], scope: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from winnow import tuning_space
@@ -82,6 +83,30 @@ class TrainSpec:
     def json(self) -> dict[str, Any]:
         """The spec as a JSON value, for run.json and for the lane key."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class FusedSpec:
+    """Dense runs that are trained as lanes of one job: each of `members`, {"lr", "seeds", "folder"}, as `training`
+    says, but for its rate and seeds. `folder` is where its results will lie."""
+
+    training: TrainSpec
+    members: list[Options]
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> FusedSpec:
+        """Build from parsed JSON. UserError for missing or further keys, or if there are no members."""
+        spec = _build(cls, _with(values, "training", TrainSpec.read, "fused"), "fused")
+        if not spec.members or any(set(member) != {"lr", "seeds", "folder"} for member in spec.members):
+            raise UserError("The members of a fused spec need exactly the keys folder, lr and seeds, and one at least.")
+        return spec
+
+    def runs(self) -> list[tuple[TrainSpec, Path]]:
+        """The spec and the folder of each member."""
+        return [
+            (replace(self.training, lr=member["lr"], seeds=member["seeds"]), Path(member["folder"]))
+            for member in self.members
+        ]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,12 @@ class StepLog:
         self.correct.append(correct)
         self.images.append(images)
 
+    def extend(self, loss: Tensor, correct: Tensor, images: int) -> None:
+        """Note steps of `images` images a lane each, [steps, L]; both tensors must be left unchanged from then on."""
+        self.loss += loss.unbind()
+        self.correct += correct.unbind()
+        self.images += [images] * len(loss)
+
     def losses(self) -> Tensor:
         """[steps, L]."""
         return torch.stack(self.loss)

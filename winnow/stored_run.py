@@ -6,14 +6,21 @@ weights and masks that the job starts from.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from winnow import engine, io, provenance, step_log
 from winnow import store as stores
+from winnow.errors import UserError
 from winnow.progress import Progress
 from winnow.schemas import SCHEMAS
 from winnow.setting import Setting
@@ -32,46 +39,128 @@ class Place:
     store_limit: int = 20 * 10**9
 
 
-def run(
-    job: TrainingJob, setting: Setting, place: Place, spec: dict[str, Any], known: dict[str, Arrays],
-    plug_ins: list[tuple[str, str]], inputs: dict[str, str],
-) -> None:  # fmt: skip
-    """Train `job`, or find it in the store, and put its files into `place.out`. `known`: tensors written beside."""
-    training = setting.spec
-    plug_ins = [*plug_ins, *training_plugins(training.json())]
-    columns = [*SCHEMAS["metrics"], *(SCHEMAS["steps"] if job.step_losses else ())]
-    spec_and_columns = {**spec, "columns": columns}
-    dataset = io.read_json(place.data / "dataset.json")
-    # The import closure of winnow/runs.py is all that can change a result.
-    key = provenance.result_key(spec_and_columns, "winnow/runs.py", plug_ins, dataset, inputs.values())
+@dataclass(frozen=True)
+class StoredJob:
+    """A training job as the store knows it.
+
+    spec: what run.json and the key say of it; known: tensors that are written beside the trained ones, {file: arrays};
+    plug_ins: (kind, name) beyond those of the training; inputs: checksums of the weights and masks that it starts from
+    """
+
+    job: TrainingJob
+    setting: Setting
+    spec: dict[str, Any]
+    known: dict[str, Arrays]
+    plug_ins: Sequence[tuple[str, str]] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, data: Path) -> str:
+        """The lane key, on the packed data set in `data`."""
+        columns = [*SCHEMAS["metrics"], *(SCHEMAS["steps"] if self.job.step_losses else ())]
+        plug_ins = [*self.plug_ins, *training_plugins(self.setting.spec.json())]
+        dataset = io.read_json(data / "dataset.json")
+        spec = {**self.spec, "columns": columns}
+        # The import closure of winnow/runs.py is all that can change a result.
+        return provenance.result_key(spec, "winnow/runs.py", plug_ins, dataset, self.inputs.values())
+
+    def write(self, folder: Path, key: str, outcome: Outcome, cost: Mapping[str, Any]) -> None:
+        """The files of the finished run."""
+        job, model = self.job, self.setting.model
+        seeds = {"seeds": provenance.canonical(job.seeds)}
+        tensors = {"final": outcome.final, "rewind": outcome.rewind, "mask": outcome.mask, **self.known}
+        for name, arrays in tensors.items():
+            if arrays:
+                io.write_tensors(folder / f"{name}.safetensors", arrays, seeds)
+        io.write_table(folder / "metrics.csv", "metrics", outcome.rows)
+        if outcome.step_losses is not None:
+            steps = step_log.rows(outcome.step_losses, job.seeds, job.first, outcome.diverged)
+            io.write_table(folder / "steps.csv", "steps", steps)
+        io.write_json(folder / "run.json", {
+            "spec": self.spec, "lr": self.setting.spec.lr, "seeds": job.seeds, "lane_key": key,
+            "diverged": [s for s, step in zip(job.seeds, outcome.diverged, strict=True) if step is not None],
+            "sample_gradients": outcome.sample_gradients, **cost, **engine.versions(),
+            "parameters": {name: math.prod(shape) for name, shape in model.shapes.items()},
+            "multiply_adds": model.multiply_adds,
+            "update_multiply_adds": outcome.update_multiply_adds,
+        })  # fmt: skip
+
+
+def run(stored: StoredJob, place: Place) -> None:
+    """Train the job, or find it in the store, and put its files into `place.out`."""
+    key = stored.key(place.data)
     stores.claim(place.out, key)
     with stores.locked(place.store, key) as entry:
         if (files := entry.whole()) is None:
-            outcome, cost = _train(job, setting, place, entry)
-            seeds = {"seeds": provenance.canonical(job.seeds)}
-
-            def write(folder: Path) -> None:
-                tensors = {"final": outcome.final, "rewind": outcome.rewind, "mask": outcome.mask, **known}
-                for name, arrays in tensors.items():
-                    if arrays:
-                        io.write_tensors(folder / f"{name}.safetensors", arrays, seeds)
-                io.write_table(folder / "metrics.csv", "metrics", outcome.rows)
-                if outcome.step_losses is not None:
-                    steps = step_log.rows(outcome.step_losses, job.seeds, job.first, outcome.diverged)
-                    io.write_table(folder / "steps.csv", "steps", steps)
-                io.write_json(folder / "run.json", {
-                    "spec": spec, "lr": training.lr, "seeds": job.seeds, "lane_key": key,
-                    "diverged": [s for s, step in zip(job.seeds, outcome.diverged, strict=True) if step is not None],
-                    "sample_gradients": outcome.sample_gradients, **cost, **engine.versions(),
-                    "parameters": {name: math.prod(shape) for name, shape in setting.model.shapes.items()},
-                    "multiply_adds": setting.model.multiply_adds,
-                    "update_multiply_adds": outcome.update_multiply_adds,
-                })  # fmt: skip
-
-            files = entry.finish(write)
+            outcome, cost = _train(stored.job, stored.setting, place, entry)
+            files = entry.finish(lambda folder: stored.write(folder, key, outcome, cost))
         else:
             print(f"store: {key} was trained before; nothing to train", flush=True)
         entry.link(files, place.out)
+    _shrink(place)
+
+
+def run_together(members: Sequence[tuple[StoredJob, Path]], place: Place) -> dict[str, Any]:
+    """Train jobs that differ in rates and seeds alone as lanes of one, and leave each in the store under its own key.
+
+    members: the jobs with the folders that their files will be linked to; those that are in the store, or in their
+    folder, are left out. Returns what was done: {"trained", "found": folders, "lanes", costs}.
+    """
+    keys = {job.key(place.data): (job, folder) for job, folder in members}
+    with contextlib.ExitStack() as stack:
+        missing = {}
+        for key in sorted(keys):  # in one order, so that no two processes wait for each other
+            entry = stack.enter_context(stores.locked(place.store, key))
+            if entry.whole() is None and not _has(keys[key][1], key):
+                missing[key] = entry
+        folders = {key: str(folder) for key, (_, folder) in keys.items()}
+        done: dict[str, Any] = {
+            "trained": [folders[key] for key in keys if key in missing],
+            "found": [folders[key] for key in keys if key not in missing],
+        }
+        if missing:
+            jobs = [keys[key][0] for key in keys if key in missing]
+            entries = [missing[key] for key in keys if key in missing]
+            done |= _train_together(jobs, entries, place)
+        else:
+            print("store: all lanes were trained before; nothing to train", flush=True)
+    _shrink(place)
+    return done
+
+
+def _train_together(jobs: Sequence[StoredJob], entries: Sequence[stores.Entry], place: Place) -> dict[str, Any]:
+    key = provenance.job_key({"lanes of": [entry.folder.name for entry in entries]}, {}, [])
+    stores.claim(place.out, key)
+    job = together([stored.job for stored in jobs])
+    with stores.locked(place.store, key) as whole:
+        outcome, cost = _train(job, jobs[0].setting, place, whole)
+        first = 0
+        for stored, entry in zip(jobs, entries, strict=True):
+            lanes = slice(first, first + len(stored.job.seeds))
+            first = lanes.stop
+            # A member's share of the time, as if it had been trained apart.
+            share = {k: cost[k] * len(stored.job.seeds) / len(job.seeds) for k in ("train_seconds", "processor_seconds")}
+            part = outcome.of_lanes(lanes)
+            entry.finish(partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **share}))
+        whole.drop()
+    return {"lanes": len(job.seeds), **cost}
+
+
+def together(jobs: Sequence[TrainingJob]) -> TrainingJob:
+    """One job with the lanes of several that differ in rates, seeds and start weights alone."""
+    start = {name: np.concatenate([job.start[name] for job in jobs]) for name in jobs[0].start}
+    rates = tuple(float(rate) for job in jobs for rate in job.rates)
+    return dataclasses.replace(jobs[0], start=start, lr=rates, seeds=[seed for job in jobs for seed in job.seeds])
+
+
+def _has(folder: Path, key: str) -> bool:
+    """Whether the finished run `key` lies in `folder`."""
+    try:
+        return bool(io.read_json(folder / "run.json")["lane_key"] == key)
+    except (UserError, OSError, KeyError, TypeError):
+        return False
+
+
+def _shrink(place: Place) -> None:
     removed = stores.shrink(place.store, place.store_limit)
     if removed:
         print(f"store: removed {len(removed)} oldest entries to stay below {place.store_limit / 1e9:g} GB", flush=True)
@@ -113,5 +202,5 @@ def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry
     return outcome, {
         "train_seconds": seconds, "processor_seconds": before + time.process_time() - worked,
         "images_per_second": images / seconds, "device": str(job.device), "matmul": path,
-        "peak_memory_bytes": engine.peak_memory(),
+        "peak_memory_bytes": engine.peak_memory(), "lanes": lanes,
     }  # fmt: skip

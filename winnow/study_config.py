@@ -83,9 +83,13 @@ class Arm(Strict):
 
 
 class Sweep(Strict):
-    """The runs that select learning rates; `last`: how many evaluations the selection loss averages."""
+    """The runs that select learning rates; `last`: how many evaluations the selection loss averages.
+
+    fuse: ["lr"] trains all rates and seeds of an arm as lanes of one job.
+    """
 
     seeds: Seeds = [[0]]
+    fuse: list[Literal["lr"]] = []
     train_on: TrainOn = "holdout"
     last: Positive = 3
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from winnow import study_checks
 from winnow.fields import BEST
 from winnow.jobs import (
+    AFTER,
     DENSE_FILES,
     GRAPH_FILES,
     PREVIOUS_FILES,
@@ -44,8 +45,9 @@ class StudyPlan(StudyOutputs):
     def build(self) -> None:
         for arm in self.study.running():
             self._download(self._dataset(arm))
+            together = self._fuse(arm) if "lr" in self.study.sweep.fuse else []
             for rate, seeds in product(self.study.arms[arm].rates, self.study.sweep.seeds):
-                self._dense("sweep", arm, self.study.sweep.train_on, rate, seeds)
+                self._dense("sweep", arm, self.study.sweep.train_on, rate, seeds, after=together)
             self._select(arm)
             for seeds in self.study.dense.seeds:
                 self._dense("dense", arm, self.study.dense.train_on, self.study.arms[arm].pruning_rate, seeds)
@@ -104,14 +106,37 @@ class StudyPlan(StudyOutputs):
             "threads": self.plan.config.execution.threads,
         }
 
-    def _dense(self, group: str, arm: str, train_on: str, rate: str, seeds: list[int]) -> None:
+    def _fuse(self, arm: str) -> list[str]:
+        """The sweep of an arm in one training job, which fills the store; its file, that the dense runs wait for."""
+        runs = list(product(self.study.arms[arm].rates, self.study.sweep.seeds))
+        if len(runs) < 2:
+            return []
+        train_on, output = self.study.sweep.train_on, f"{self.folder}/{arm}/dense/fused/lanes.json"
+        spec = self._training(arm, train_on, *runs[0], self.study.training_of(arm))
+        members = [
+            {"lr": rate, "seeds": seeds, "folder": self._dense_folder(arm, train_on, rate, seeds)}
+            for rate, seeds in runs
+        ]
+        self.plan.add(
+            "fuse",
+            self._wildcards(arm),
+            {"data": self._data(arm)},
+            [output],
+            {"training": spec, "members": members},
+            self.plan.sources("train_fused", training_plugins(spec)),
+        )
+        return [output]
+
+    def _dense(
+        self, group: str, arm: str, train_on: str, rate: str, seeds: list[int], after: list[str] | None = None
+    ) -> None:
         folder = self._dense_folder(arm, train_on, rate, seeds)
         spec = self._training(arm, train_on, rate, seeds, self.study.training_of(arm))
         wildcards = self._wildcards(arm, train_on=train_on, rate=rate_name(rate), seeds=seeds_name(seeds))
         self.plan.add(
             "dense",
             wildcards,
-            {"data": self._data(arm), "best": self._best(arm, rate)},
+            {"data": self._data(arm), "best": self._best(arm, rate), AFTER: after or []},
             [f"{folder}/{file}" for file in DENSE_FILES],
             spec,
             self.plan.sources("train_dense", training_plugins(spec)),

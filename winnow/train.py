@@ -1,9 +1,10 @@
 """The training loop, over lanes.
 
 Order of a step, always: mask gradients, clip per lane, (weight decay, momentum, update: the optimiser's), mask where
-the optimiser does not keep zeros by itself. Nothing inside an epoch reads a device value from the host. The loop stops
-at *marks*: iterations at which a metrics row is due, the rewind point is taken, or an in-run pruning happens; state
-that survives a kill is offered to the caller there.
+the optimiser does not keep zeros by itself. Nothing inside an epoch reads a device value from the host; where the device
+can, steps are replayed as a graph (`winnow/captured.py`). The loop stops at *marks*: iterations at which a metrics row
+is due, the rewind point is taken, or an in-run pruning happens; state that survives a kill is offered to the caller
+there.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from winnow import checkpoint, evaluation, lane_optimizers, masks, sparsity
+from winnow import captured, checkpoint, evaluation, lane_optimizers, masks, sparsity
 from winnow.batches import Batches
+from winnow.captured import CapturedSteps
 from winnow.data import Data, to_device
 from winnow.divergence import Divergence
 from winnow.minibatch import images, of_lanes
@@ -56,6 +59,7 @@ class Trainer:
             self.sparsifier.begin()
         elif self.sparsifier is not None:
             self.sparsifier.resume(self.mask, self.iteration)
+        self.captured = captured.of(job, self.parts, self.batches)
         self.divergence.begin(self.problem.parameters)
         self.means = evaluation.TrainingMeans(self.lanes, job.device)
 
@@ -73,8 +77,11 @@ class Trainer:
         while self.iteration < job.last and not self.divergence.everywhere:
             end = self._next_mark()
             while self.iteration < end:
-                self._step()
-                tick(self.iteration)
+                if self.captured is not None and (steps := self.captured.room(self.iteration, end)):
+                    self._replay(self.captured, steps, tick)
+                else:
+                    self._step()
+                    tick(self.iteration)
             self.divergence.look(self.steps.losses(), self.problem.parameters, self.iteration)
             self.means.add(self.steps)
             if job.step_losses:
@@ -111,7 +118,7 @@ class Trainer:
 
     def _step(self) -> None:
         batch = self.problem.batch = self.batches.at(self.iteration)
-        lr = self._rate(self.iteration)
+        factor = self._factor(self.iteration)
         if self.sparsifier is not None:
             self.sparsifier.before_step(self.iteration)
         if shared := "closure" not in self.parts[0].optimizer.needs:
@@ -122,7 +129,7 @@ class Trainer:
         for part in self.parts:
             if part.problem is not self.problem:
                 part.problem.batch = of_lanes(batch, part.lanes)
-            part.set_rate(lr)
+            part.set_rate(factor)
             if shared:
                 part.step()
             else:
@@ -131,12 +138,21 @@ class Trainer:
                 part.problem.apply_masks(part.optimizer)
         self.iteration += 1
         if self.sparsifier is not None:
-            self.sparsifier.after_step(self.iteration, lr)
+            self.sparsifier.after_step(self.iteration, float(self.job.rates[0] * factor))
         self.steps.add(loss, correct, images(batch))
 
-    def _rate(self, iteration: int) -> float:
-        """The learning rate; an in-run pruning starts the schedule anew."""
-        return self.job.lr * self.factor(iteration - self.origin if self.pruned else iteration)
+    def _replay(self, graph: CapturedSteps, steps: int, tick: Callable[[int], None]) -> None:
+        factors = [self._factor(self.iteration + step) for step in range(steps)]
+        graph.begin(self.iteration, np.outer(factors, self.job.rates))
+        for _ in range(steps):
+            graph.replay()
+            self.iteration += 1
+            tick(self.iteration)
+        self.steps.extend(*graph.results(steps), self.job.timeline.at(self.iteration - 1).size)
+
+    def _factor(self, iteration: int) -> float:
+        """The learning rate's factor; an in-run pruning starts the schedule anew."""
+        return self.factor(iteration - self.origin if self.pruned else iteration)
 
     def _prune(self, due: InRunPruning) -> None:
         self.mask, weights = due.prune(self.weights(), self.rewind, self.mask)
@@ -165,7 +181,7 @@ class Trainer:
             self.mask = self.sparsifier.masks(parameters)
             self._check_masked(parameters, self.mask)
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
-        lr = self._rate(max(self.iteration - 1, self.job.first))
+        lr = (self.job.rates * self._factor(max(self.iteration - 1, self.job.first))).tolist()
         self._count()
         rows = evaluation.rows(self.job, self.iteration, lr, density, self.divergence.steps(), columns)
         costs = self.outcome.sample_gradients

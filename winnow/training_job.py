@@ -45,6 +45,7 @@ class TrainingJob:
     """Everything that decides the result of one training run.
 
     start   {name: float32 [L, ...]}, already masked;  mask {name: bool [L, ...]} of the pruned tensors, or None
+    lr      the learning rate of all lanes, or that of each
     timeline  which minibatch an iteration is;  batch_size: the one at which the batch schedule starts
     evaluate_every  between two metrics rows;  test_every: between two looks at the test images, beside those at a new
             minimum of the validation loss
@@ -55,7 +56,7 @@ class TrainingJob:
 
     model: Any
     optimizer: dict[str, Any]
-    lr: float
+    lr: float | tuple[float, ...]
     factor: Callable[[int], float]
     start: Arrays
     mask: Arrays | None
@@ -81,6 +82,11 @@ class TrainingJob:
     augmentation: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
 
     @property
+    def rates(self) -> np.ndarray:
+        """The learning rate of each lane, float64 [L]."""
+        return np.broadcast_to(np.asarray(self.lr, dtype=np.float64), len(self.seeds))
+
+    @property
     def chunk(self) -> int:
         """The most images of a lane whose gradient is computed at once."""
         return min(self.timeline.largest, max(self.batch_size, CHUNK))
@@ -101,3 +107,21 @@ class Outcome:
     sample_gradients: list[int] = field(default_factory=list)
     update_multiply_adds: float = 0.0  # of one lane, per step: `LaneOptimizer.update_multiply_adds`
     step_losses: np.ndarray | None = None
+
+    def of_lanes(self, lanes: slice) -> Outcome:
+        """What some of the lanes leave."""
+        count = len(self.diverged)
+
+        def cut(arrays: Arrays) -> Arrays:
+            return {name: value[lanes] for name, value in arrays.items()}
+
+        return Outcome(
+            rows=[row for i, row in enumerate(self.rows) if i % count in range(count)[lanes]],
+            final=cut(self.final),
+            rewind=cut(self.rewind),
+            mask=None if self.mask is None else cut(self.mask),
+            diverged=self.diverged[lanes],
+            sample_gradients=self.sample_gradients[lanes],
+            update_multiply_adds=self.update_multiply_adds,
+            step_losses=None if self.step_losses is None else self.step_losses[:, lanes],
+        )
