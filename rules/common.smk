@@ -110,10 +110,11 @@ def ledger(rule):
 
 
 def waits_for(rule):
-    """Input function: the files that the job waits for and does not read, so that newer ones do not make it stale."""
+    """Input function: the files that the job, unless it is current, waits for without reading them."""
 
     def paths(wildcards):
-        return [ancient(path) for path in PLAN.job(rule, wildcards).inputs[AFTER]]
+        job = PLAN.job(rule, wildcards)
+        return [] if job.current else job.inputs[AFTER]
 
     return paths
 

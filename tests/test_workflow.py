@@ -62,6 +62,7 @@ from winnow import cli, provenance
 from winnow.errors import UserError
 
 OUTPUTS = {
+    "train_fused": ["lanes.json"],
     "train_dense": ["metrics.csv", "init.safetensors", "rewind.safetensors", "final.safetensors", "run.json"],
     "prune": ["mask.safetensors", "final.safetensors", "metrics.csv", "run.json"],
     "prune_in_run": ["mask.safetensors", "final.safetensors", "metrics.csv", "run.json"],
@@ -223,7 +224,7 @@ def planted(path: Path) -> Tree:
         tree.write(f"winnow/{name.partition('/')[0]}/__init__.py", "")
     for name in ("cpu", "gpu"):
         shutil.copy(ROOT / "envs" / f"{name}.yaml", _folder(tree.path / "envs"))
-    for program in ("download", "train_dense", "prune", "prune_in_run", "select_rate", "export_edges", "measure"):
+    for program in ("download", "train_fused", "train_dense", "prune", "prune_in_run", "select_rate", "export_edges", "measure"):
         tree.write(f"workflow_scripts/{program}.py", PROGRAM)
     for program in ("make_table", "draw"):
         tree.write(f"workflow_scripts/{program}.py", PROGRAM)
@@ -343,6 +344,23 @@ def test_a_new_rate_trains_once_and_selects(tree: Tree) -> None:
         "Joining the table lr_sweep of toy",
         "Drawing sweep.png of toy",
     }
+
+
+def test_a_fused_sweep_comes_before_its_dense_runs_and_makes_nothing_stale(tree: Tree) -> None:
+    fused = {"sweep": {"seeds": [[0]], "fuse": ["lr"]}}
+    together = "Training the sweep of toy/gd, all rates and seeds together"  # eg has one rate
+    assert tree.run(*tree.overlay(**fused)) == {together}
+    assert tree.stale(*tree.overlay(**fused)) == set()
+    assert tree.stale() == set()
+    more = tree.overlay(**fused, arms={"gd": {"rates": [0.1, 0.2, 0.3]}})
+    ran = {message for message in tree.run(*more) if message.startswith("Training")}
+    assert ran == {together, "Training toy/gd dense on holdout at lr0.3, seeds0"}
+    tree.append("winnow/optimizers/gd.py", "VALUE = 2\n")
+    tree.trainings()
+    tree.run("--cores", "1", *more)
+    done = (tree.path / "trainings.log").read_text().splitlines()
+    first = next(index for index, out in enumerate(done) if "/holdout/" in out and "/gd/" in out)
+    assert done.index("results/toy/gd/dense/fused") < first
 
 
 def test_a_new_round_adds_its_jobs(tree: Tree) -> None:
