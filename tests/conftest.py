@@ -48,4 +48,5 @@ def tiny() -> dict[str, Any]:
         "seeds": [0, 1],
         "device": "cpu",
         "threads": 1,
+        "deterministic": False,
     }

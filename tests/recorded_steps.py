@@ -38,10 +38,11 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        assert func not in COPY and not waits(func, args), f"{func} cannot be captured in a CUDA graph"
-        for argument, value in [*zip(func._schema.arguments, args, strict=False)] + [
-            (one, kwargs[one.name]) for one in func._schema.arguments if one.name in kwargs
-        ]:
+        refused = func in COPY or waits(func, args)
+        assert not refused, f"{func} cannot be captured in a CUDA graph"
+        declared = func._schema.arguments
+        named = [(argument, kwargs[argument.name]) for argument in declared if argument.name in kwargs]
+        for argument, value in [*zip(declared, args, strict=False), *named]:
             if argument.alias_info is not None and argument.alias_info.is_write:
                 for tensor in tensors(value):
                     self.keep(tensor)

@@ -10,6 +10,7 @@ import torch
 from optimizer_checks import close, gradients, make, run, weights
 
 from winnow.errors import UserError
+from winnow.optimizers import _fused
 
 THEIRS = {
     "adagrad": torch.optim.Adagrad,
@@ -44,6 +45,19 @@ def test_follows_torch(name: str, option: dict[str, Any]) -> None:
         expected = run(THEIRS[name]([theirs], lr=rate, foreach=False, **rest), theirs, [grad[lane] for grad in grads])
         for actual, wanted in zip(trace, expected, strict=True):
             close(actual[lane], wanted, 2e-6)
+
+
+@pytest.mark.parametrize(("name", "option"), [case for case in CASES if case[0] in ("adagrad", "adamw")], ids=str)
+def test_all_lanes_in_one_call_as_on_an_accelerator(
+    name: str, option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates, grads = torch.tensor([0.05, 0.01, 0.9]), gradients(3, 7, 11, steps=20)
+    lanes = weights(3, 7, 11)
+    expected = run(make(name, [lanes], rates, **option), lanes, grads)
+    monkeypatch.setattr(_fused, "on_cpu", lambda _: False)
+    lanes = weights(3, 7, 11)
+    found = run(make(name, [lanes], rates, **option), lanes, grads)
+    close(torch.stack(found), torch.stack(expected), 2e-6)
 
 
 def test_centered_rmsprop_survives_a_variance_that_rounds_below_zero() -> None:

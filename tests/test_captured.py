@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from optimizer_checks import fitting
 from winnow import captured, lottery, masks, plugins
 from winnow import data as datasets
 from winnow.models import _feed_forward_workspace, _rnn_workspace
+from winnow.optimizers import _fused
 from winnow.setting import Setting
 from winnow.spec import TrainSpec
 from winnow.train import Trainer
@@ -29,7 +31,7 @@ CAPTURABLE = [
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """Steps are captured from here on, and lanes go through batched products, as on a GPU; what was captured."""
     graphs: list[Any] = []
 
@@ -37,10 +39,14 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         graphs.append(step)
         return recorded_steps.record(step)
 
+    # One library for products on the CPU: which of two computes one is no operation that a replay would repeat.
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    torch.backends.mkldnn.matmul.fp32_precision = "ieee"
     monkeypatch.setattr(captured, "recorder", lambda device: record)
-    for workspace in (_rnn_workspace, _feed_forward_workspace):
-        monkeypatch.setattr(workspace, "on_cpu", lambda device: False)
-    return graphs
+    for module in (_rnn_workspace, _feed_forward_workspace, _fused):
+        monkeypatch.setattr(module, "on_cpu", lambda _: False)
+    yield graphs
+    torch.backends.mkldnn.matmul.fp32_precision = before
 
 
 def make_job(spec: dict[str, Any], digits: Path, **changes: Any) -> tuple[TrainingJob, datasets.Data]:
@@ -85,9 +91,7 @@ def test_replayed_steps_give_the_same_bits(
 
 
 @pytest.mark.parametrize("model", ["lenet5", "lenet_300_100", "rnn"])
-def test_replayed_steps_of_every_model(
-    tiny: dict[str, Any], digits: Path, recorded: list[Any], model: str
-) -> None:
+def test_replayed_steps_of_every_model(tiny: dict[str, Any], digits: Path, recorded: list[Any], model: str) -> None:
     job, data = make_job({**tiny, "model": {"name": model}, "length": "9it", "rewind": "5it"}, digits, step_losses=True)
     found, expected = Trainer(job, data).run(), one_by_one(job, data)
     assert recorded

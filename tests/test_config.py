@@ -78,6 +78,9 @@ GRADUAL = {"name": "gradual_magnitude", "density": 0.1, "end": "10ep"}
          "The option momentum of gd is 'fast'; valid is a number >= 0 and < 1"),
         (f"{S}.arms.gd.optimizer", "gd", "optimizer: 'gd' must be a mapping with the key 'name'"),
         ("execution.threads", True, "execution.threads: True is not valid; valid is a whole number >= 1"),
+        (f"{S}.training.precision", "tf32", f"{S}.training.precision: 'tf32' is not valid on a CPU; valid is fp32 or"),
+        ("execution.deterministic", "yes", "execution.deterministic: 'yes' is not valid; valid is true or false"),
+        (f"{S}.sweep.fuse", ["seeds"], r"sweep.fuse\[0\]: 'seeds' is not valid; valid is 'lr'"),
         ("execution.device", "gpu", "execution.device: 'gpu' is not valid; valid is one of cpu, cuda, mps, xpu, auto"),
         # ranges
         (f"{S}.arms.gd.rates", [0.1, 0],

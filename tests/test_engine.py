@@ -1,6 +1,7 @@
 """Device, precision and matmul path: the choices by name, the decision by error, and what is recorded."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -45,8 +46,30 @@ def test_an_accelerator_is_preferred(monkeypatch):
 
 def test_precisions_by_name():
     assert engine.dtype("bf16") == torch.bfloat16
-    with pytest.raises(UserError, match="one of fp32, bf16, fp64"):
+    with pytest.raises(UserError, match="one of fp32, tf32, bf16, fp64"):
         engine.dtype("float32")
+
+
+def test_tf32_is_for_nvidia_gpus_and_never_stays(matmul_setting):
+    engine.check_precision("tf32", torch.device("cuda"))
+    engine.check_precision("bf16", torch.device("cpu"))
+    with pytest.raises(UserError, match="precision is 'tf32', which NVIDIA GPUs have, but this job runs on cpu"):
+        engine.check_precision("tf32", torch.device("cpu"))
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    for precision, expected in (("tf32", "tf32"), ("fp32", "ieee"), ("bf16", "ieee")):
+        engine.use_matmul_path("highest", precision)
+        assert {switch.fp32_precision for switch in switches} == {expected}
+
+
+def test_a_job_sets_threads_path_and_determinism(matmul_setting, threads, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        engine.begin(1, "highest", "fp32", deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        engine.begin(1, "highest", "fp32", deterministic=False)
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_threads_are_set(threads):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from winnow import plugins
 from winnow.errors import UserError
-from winnow.models import _feed_forward_workspace
+from winnow.models import _convolutions, _feed_forward_workspace, _unfolded_convolutions
 from winnow.models._convolutions import Convolution
 from winnow.models._feed_forward import FeedForward
 from winnow.seeds import stream
@@ -81,10 +81,15 @@ def test_equals_torch_nn(name, shape):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-@pytest.mark.parametrize("together", [False, True])
-def test_lanes_in_one_call_or_one_by_one(together, dtype, tolerance, activation, monkeypatch):
-    """Convolutions grouped over lanes are what runs on an accelerator."""
-    monkeypatch.setattr(_feed_forward_workspace, "on_cpu", lambda device: not together)
+@pytest.mark.parametrize("way", ["one by one", "unfolded", "unfolded, two lanes at once", "grouped"])
+def test_lanes_in_one_call_or_one_by_one(way, dtype, tolerance, activation, monkeypatch):
+    """On an accelerator convolutions of few channels are unfolded, others are grouped over lanes."""
+    monkeypatch.setattr(_feed_forward_workspace, "on_cpu", lambda device: way == "one by one")
+    monkeypatch.setattr(_convolutions, "on_cpu", lambda z: way == "one by one")
+    if way == "grouped":
+        monkeypatch.setattr(_feed_forward_workspace, "FEW", 0)
+    if way == "unfolded, two lanes at once":
+        monkeypatch.setattr(_unfolded_convolutions, "ROOM", 2 * 6 * 2 * 9 * 9 * 7)
     model = small(activation=activation)
     parameters = stacked(model, 3, dtype)
     workspace = model.workspace(3, 6, CPU, dtype)

@@ -74,7 +74,7 @@ TINY: dict[str, Any] = {
     "evaluate_every": "1ep", "test_every": None, "batch_size": 200, "batch_schedule": {"name": "constant"},
     "clip": 1.0, "precision": "fp32", "inputs": "standardised", "label_smoothing": 0.0,
     "augmentation": {"name": "none"}, "step_losses": False, "seeds": [0, 1],
-    "device": "cpu", "threads": 1,
+    "device": "cpu", "threads": 1, "deterministic": False,
 }  # fmt: skip
 
 

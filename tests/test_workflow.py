@@ -224,7 +224,16 @@ def planted(path: Path) -> Tree:
         tree.write(f"winnow/{name.partition('/')[0]}/__init__.py", "")
     for name in ("cpu", "gpu"):
         shutil.copy(ROOT / "envs" / f"{name}.yaml", _folder(tree.path / "envs"))
-    for program in ("download", "train_fused", "train_dense", "prune", "prune_in_run", "select_rate", "export_edges", "measure"):
+    for program in (
+        "download",
+        "train_fused",
+        "train_dense",
+        "prune",
+        "prune_in_run",
+        "select_rate",
+        "export_edges",
+        "measure",
+    ):
         tree.write(f"workflow_scripts/{program}.py", PROGRAM)
     for program in ("make_table", "draw"):
         tree.write(f"workflow_scripts/{program}.py", PROGRAM)

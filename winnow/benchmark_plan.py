@@ -56,6 +56,7 @@ class BenchmarkPlan(StudyOutputs):
                 "seeds": seeds,
                 "device": self.plan.config.execution.device,
                 "threads": self.plan.config.execution.threads,
+                "deterministic": self.plan.config.execution.deterministic,
             },
             "sparsify": there.sparsify,
             "scope": there.scope,

@@ -47,9 +47,7 @@ def of(job: TrainingJob, parts: Sequence[Part], batches: Batches) -> CapturedSte
 class CapturedSteps:
     """Steps of all lanes by one optimiser, replayed in runs that end with an epoch's last whole batch at the latest."""
 
-    def __init__(
-        self, job: TrainingJob, part: Part, batches: Batches, record: Callable[[Program], Program]
-    ) -> None:
+    def __init__(self, job: TrainingJob, part: Part, batches: Batches, record: Callable[[Program], Program]) -> None:
         self.job, self.part, self.problem, self.batches, self.record = job, part, part.problem, batches, record
         self.gather = batches.gatherer()  # of its own: a replay writes where the captured step wrote
         self.warm_up, self.size, self.epoch = WARM_UP, 0, -1
@@ -74,7 +72,7 @@ class CapturedSteps:
         if step.epoch != self.epoch:
             self.epoch = step.epoch
             self.order.copy_(drawn.images)
-            if self.changes is not None:
+            if self.changes is not None and drawn.changes is not None:
                 self.changes.copy_(drawn.changes)
         self.position.fill_(step.position)
         self.counter.zero_()

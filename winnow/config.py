@@ -6,7 +6,7 @@ Snakemake has merged the overlays (`--configfile`: mappings deeply, lists replac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ KINDS = {"arms", *MARKS.values()}  # a section with one of these keys is a study
 
 
 class Execution(Strict):
-    """How it runs. `device` and `threads` decide bits, so training specs carry them."""
+    """How it runs. `device`, `threads` and `deterministic` decide bits, so training specs carry them."""
 
     device: Device = "cpu"
     threads: Positive = 1
+    deterministic: bool = False
     store_gb: PositiveNumber = 20.0
 
 
@@ -109,12 +110,24 @@ def validate(raw: Mapping[str, Any]) -> Config:
         kind, _, below = path.partition(".")
         path = "pathvars.results" if path == "results" else below if kind in (*MARKS, "studies") else path
         raise _wrong(path, text) from error
+    if config.execution.device == "cpu":
+        for path in _paths(sections, "precision", "tf32"):
+            raise _wrong(path, "'tf32' is not valid on a CPU; valid is fp32 or bf16, or execution: {device: cuda}.")
     for name in config.data:
         try:
             plugins.path("datasets", name)
         except UserError as error:
             raise _wrong(f"data.{name}", str(error)) from error
     return config
+
+
+def _paths(value: Any, key: str, wanted: str, above: str = "") -> Iterator[str]:
+    """Where `key` has the value `wanted`, in the mappings below `value`."""
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        path = f"{above}.{name}".lstrip(".")
+        if name == key and item == wanted:
+            yield path
+        yield from _paths(item, key, wanted, path)
 
 
 def check_folders(config: Config) -> None:

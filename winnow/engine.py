@@ -3,11 +3,13 @@
 "fp32" means full float32 everywhere. On a CPU two matmul libraries can serve it: PyTorch's default ("highest") and
 oneDNN ("medium"), up to twice as fast on some CPUs, but with bfloat16 products on others. Which one is full float32 is
 a property of the machine, found by measuring the error against float64, and never by timing, which would let chance
-decide the bits of a result. On a GPU no TF32 is used on either path.
+decide the bits of a result. On an NVIDIA GPU "tf32" has the factors of float32 products rounded to 10 bits of mantissa
+(errors near 3e-4), "fp32" never; "bf16" has activations and products in bfloat16 anywhere.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import subprocess
@@ -22,7 +24,7 @@ from winnow import io
 from winnow.errors import UserError
 
 backends: Any = torch.backends  # its switches carry no types
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 MATMUL_PATHS = {"medium": "bf16", "highest": "ieee"}  # by preference -> PyTorch's name for what oneDNN may use
 SMALL_MATMUL = 4_000_000
 LARGEST_ERROR = 1e-6  # float32 is at 1e-7 to 5e-7, bfloat16 products are at 3e-3
@@ -55,6 +57,30 @@ def dtype(precision: str) -> torch.dtype:
     return DTYPES[precision]
 
 
+def check_precision(precision: str, device: torch.device) -> None:
+    """UserError where `precision` is none of `device`."""
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError(
+            f"precision is 'tf32', which NVIDIA GPUs have, but this job runs on {device}. Give fp32 or bf16, or train "
+            "on a GPU (execution: device: cuda, or --device cuda)."
+        )
+
+
+def begin(threads: int, path: str, precision: str, deterministic: bool) -> None:
+    """What a training job computes with, from now on: CPU threads, matmul path, and on a GPU TF32 and determinism.
+
+    deterministic: only kernels that give the same bits in every run; RuntimeError where PyTorch has none. On a CPU all
+    are.
+    """
+    set_threads(threads)
+    use_matmul_path(path, precision)
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+        filling: Any = torch.utils.deterministic
+        filling.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    torch.use_deterministic_algorithms(deterministic)
+
+
 def set_threads(count: int) -> None:
     """Let PyTorch use `count` threads. The count changes the last bits of results: it comes from config alone."""
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
@@ -62,13 +88,13 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def use_matmul_path(name: str) -> None:
-    """Compute float32 matmuls through `name` of MATMUL_PATHS from now on, and without TF32 on GPUs."""
+def use_matmul_path(name: str, precision: str = "fp32") -> None:
+    """Compute float32 matmuls through `name` of MATMUL_PATHS from now on; on GPUs in TF32 where `precision` says so."""
     if name not in MATMUL_PATHS:
         raise UserError(f"The matmul path is {name!r}, but must be one of {', '.join(MATMUL_PATHS)}.")
     backends.mkldnn.matmul.fp32_precision = MATMUL_PATHS[name]
     for switch in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
-        switch.fp32_precision = "ieee"
+        switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"
 
 
 class SizedMatmuls:

@@ -104,7 +104,8 @@ class Setting:
         dead: tuple[int, ...] = (),
     ) -> TrainingJob:
         """The training from iteration `first` to the end, with the rewind point of a dense run on the way."""
-        spec = self.spec
+        spec, device = self.spec, engine.device(self.spec.device)
+        engine.check_precision(spec.precision, device)
         return TrainingJob(
             model=self.model, optimizer=spec.optimizer, lr=float(spec.lr), factor=factor, start=start, mask=mask,
             seeds=spec.seeds, train=self.train, validation=self.validation, first=first, last=self.total,
@@ -112,7 +113,7 @@ class Setting:
             test_every=Duration.parse(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
             label_smoothing=spec.label_smoothing, augmentation=spec.augmentation, step_losses=spec.step_losses,
-            dtype=engine.dtype(spec.precision), device=engine.device(spec.device), dead=dead,
+            dtype=engine.dtype(spec.precision), device=device, dead=dead,
         )  # fmt: skip
 
 

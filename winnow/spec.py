@@ -40,7 +40,7 @@ class TrainSpec:
     evaluation"; `lr` is a decimal string or "best"; `train_on` is "holdout" (the last `validation` images of a seeded
     shuffle are kept out) or "all"; `inputs` is "standardised" (by the data set's mean and deviation) or "unit" (pixel
     values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss; `step_losses` says whether
-    the loss of every step is kept.
+    the loss of every step is kept; `deterministic` asks a GPU, too, for the same bits in every run.
     """
 
     dataset: str
@@ -65,6 +65,7 @@ class TrainSpec:
     seeds: list[int]
     device: str
     threads: int
+    deterministic: bool
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> TrainSpec:

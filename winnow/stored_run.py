@@ -137,10 +137,10 @@ def _train_together(jobs: Sequence[StoredJob], entries: Sequence[stores.Entry], 
         for stored, entry in zip(jobs, entries, strict=True):
             lanes = slice(first, first + len(stored.job.seeds))
             first = lanes.stop
-            # A member's share of the time, as if it had been trained apart.
-            share = {k: cost[k] * len(stored.job.seeds) / len(job.seeds) for k in ("train_seconds", "processor_seconds")}
+            share = len(stored.job.seeds) / len(job.seeds)
+            times = {name: share * cost[name] for name in ("train_seconds", "processor_seconds")}
             part = outcome.of_lanes(lanes)
-            entry.finish(partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **share}))
+            entry.finish(partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **times}))
         whole.drop()
     return {"lanes": len(job.seeds), **cost}
 
@@ -167,10 +167,10 @@ def _shrink(place: Place) -> None:
 
 
 def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry) -> tuple[Outcome, dict[str, Any]]:
-    engine.set_threads(setting.spec.threads)
-    saved = entry.checkpoint()
+    saved, spec = entry.checkpoint(), setting.spec
+    engine.set_threads(spec.threads)
     path = saved[0]["matmul"] if saved else engine.matmul_path(place.store)
-    engine.use_matmul_path(path)
+    engine.begin(spec.threads, path, spec.precision, spec.deterministic)
     trainer = Trainer(job, setting.data)
     spent, before = 0.0, 0.0  # seconds, by the clock and of a processor, before a resumption
     if saved:

@@ -49,7 +49,7 @@ class Training(Strict):
     batch_size: Positive = 256
     batch_schedule: BatchSchedule = {"name": "constant"}
     clip: Clip | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     inputs: Literal["standardised", "unit"] = "standardised"
     label_smoothing: Smoothing = 0.0
     augmentation: Augmentation = {"name": "none"}

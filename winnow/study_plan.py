@@ -104,6 +104,7 @@ class StudyPlan(StudyOutputs):
             "seeds": seeds,
             "device": self.plan.config.execution.device,
             "threads": self.plan.config.execution.threads,
+            "deterministic": self.plan.config.execution.deterministic,
         }
 
     def _fuse(self, arm: str) -> list[str]:

@@ -1,10 +1,10 @@
 """The training loop, over lanes.
 
 Order of a step, always: mask gradients, clip per lane, (weight decay, momentum, update: the optimiser's), mask where
-the optimiser does not keep zeros by itself. Nothing inside an epoch reads a device value from the host; where the device
-can, steps are replayed as a graph (`winnow/captured.py`). The loop stops at *marks*: iterations at which a metrics row
-is due, the rewind point is taken, or an in-run pruning happens; state that survives a kill is offered to the caller
-there.
+the optimiser does not keep zeros by itself. Nothing inside an epoch reads a device value from the host; where the
+device can, steps are replayed as a graph (`winnow/captured.py`). The loop stops at *marks*: iterations at which a
+metrics row is due, the rewind point is taken, or an in-run pruning happens; state that survives a kill is offered to
+the caller there.
 """
 
 from __future__ import annotations

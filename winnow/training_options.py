@@ -76,7 +76,7 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
         help="images to hold out; 0: train on all",
     )
     hand.add_argument("--seeds", type=seeds, default="0", help="random seeds, comma-separated, trained together")
-    hand.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of matrix products")
+    hand.add_argument("--precision", default="fp32", choices=("fp32", "tf32", "bf16"), help="of matrix products")
     hand.add_argument("--inputs", default="standardised", choices=("standardised", "unit"), help="scale of the pixels")
     hand.add_argument(
         "--label-smoothing", type=number("--label-smoothing", lambda share: 0 <= share < 1, "a number >= 0 and < 1"),
@@ -88,6 +88,7 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
     )  # fmt: skip
     hand.add_argument("--step-losses", action="store_true", help="keep the loss of every step, in steps.csv")
     hand.add_argument("--device", default="cpu", help="cpu, cuda or another accelerator")
+    hand.add_argument("--deterministic", action="store_true", help="the same bits in every run on a GPU, too")
     hand.add_argument("--threads", type=whole("--threads", 1), default=2, metavar="N", help="CPU threads")
     return made
 
@@ -187,6 +188,7 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "label_smoothing": args.label_smoothing,
         "augmentation": _checked("--augmentation", "augmentations", args.augmentation),
         "step_losses": args.step_losses, "seeds": args.seeds, "device": args.device, "threads": args.threads,
+        "deterministic": args.deterministic,
     }  # fmt: skip
 
 

@@ -51,8 +51,9 @@ def tune(
     UserError: a value of the spec is wrong, or every finalist diverged.
     """
     _check(spec)
-    engine.set_threads(spec.scenario.training.threads)
-    engine.use_matmul_path(engine.matmul_path(store))
+    training = spec.scenario.training
+    engine.set_threads(training.threads)
+    engine.begin(training.threads, engine.matmul_path(store), training.precision, training.deterministic)
     record = folder(spec, data, tunings)
     record.mkdir(parents=True, exist_ok=True)
     lock = FileLock(record / "tuning.lock")

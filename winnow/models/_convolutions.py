@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,17 @@ class Convolution:
     pool: bool
 
 
+def on_cpu(z: Tensor) -> bool:
+    """Whether aten's backward pass of a pool serves; by itself so that tests can try the other one without a GPU."""
+    return z.is_cpu
+
+
+def spread(d: Tensor, z: Tensor, maxima: Tensor) -> Tensor:
+    """dL/dz of a 2x2 max-pool of z with these maxima, from d = dL/da: no two of these are the same place, so that this
+    has the same bits in every run, which aten's kernel for GPUs, by atomic additions, does not promise."""
+    return torch.zeros_like(z).flatten(2).scatter_(2, maxima.flatten(2), d.flatten(2)).view(z.shape)
+
+
 @dataclass
 class Kept:
     """What a layer's backward pass needs: input, output, and of a pool its input (for the shape) and maxima."""
@@ -37,7 +49,7 @@ class Kept:
     x: Tensor
     a: Tensor
     z: Tensor | None = None
-    maxima: Tensor | None = None
+    maxima: Any = None
 
 
 class Convolutions:
@@ -90,7 +102,9 @@ class Convolutions:
         for i, (name, layer) in reversed(list(enumerate(self._layers.items()))):
             one = kept[i]
             d = self._f.backward_(d, one.a)
-            if one.z is not None:
+            if one.z is not None and not on_cpu(one.z):
+                d = spread(d, one.z, one.maxima)
+            elif one.z is not None:
                 d = aten.max_pool2d_with_indices_backward(d, one.z, [2, 2], [2, 2], [0, 0], [1, 1], False, one.maxima)
             weight = self._weight(parameters, name)
             d, dw, db = aten.convolution_backward(

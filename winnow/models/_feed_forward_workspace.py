@@ -12,11 +12,12 @@ from winnow.models._activations import Activation
 from winnow.models._convolutions import Convolution, Convolutions
 from winnow.models._dense import Dense
 from winnow.models._small_convolutions import SmallConvolutions
+from winnow.models._unfolded_convolutions import UnfoldedConvolutions
 
 Tensors = Mapping[str, Tensor]
 
 
-FEW = 16  # channels: up to here, measured, matrix products are faster than aten (by 7 to 45 % of a training step)
+FEW = 16  # channels: up to here, measured on a CPU, products are faster than aten (by 7 to 45 % of a training step)
 
 
 def on_cpu(device: torch.device) -> bool:
@@ -46,16 +47,18 @@ class Workspace:
         training: bool,
     ) -> None:
         self.lanes, self.batch, self.training, self.dtype = lanes, batch, training, dtype
-        self._convolutions: Convolutions | SmallConvolutions | None = None
-        if convolutions and on_cpu(device) and max(layer.channels for layer in convolutions.values()) <= FEW:
+        self._convolutions: Convolutions | SmallConvolutions | UnfoldedConvolutions | None = None
+        few = bool(convolutions) and max(layer.channels for layer in convolutions.values()) <= FEW
+        if few and on_cpu(device):
             self._convolutions = SmallConvolutions(convolutions, shape, activation, lanes, batch, dtype, training)
+        elif few and lanes > 1:
+            self._convolutions = UnfoldedConvolutions(convolutions, shape, activation, dtype, training)
         elif convolutions:
             together = 1 if on_cpu(device) else lanes
             self._convolutions = Convolutions(convolutions, activation, together, dtype, training)
         self._dense = Dense(names, sizes, activation, lanes, batch, device, dtype, training)
         room = lanes * batch * sizes[0] if convolutions else 0
         self._room = torch.empty(room, device=device, dtype=dtype)
-        self._minus_one = torch.full((1, 1, 1), -1.0, device=device, dtype=torch.promote_types(dtype, torch.float32))
         self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
         self._pending: tuple[Tensors, Tensor, Tensor, Tensor, float] | None = None
 
@@ -84,12 +87,11 @@ class Workspace:
         if self._pending is None:
             raise RuntimeError("backward() needs a loss() before it, and only one")
         (parameters, x, error, labels, smoothing), self._pending = self._pending, None
-        minus_one = self._minus_one
         error.exp_()
         if smoothing:
-            minus_one = minus_one * (1 - smoothing)
             error.sub_(smoothing / error.shape[2])
-        error.scatter_add_(2, labels[..., None], minus_one.expand(*labels.shape, 1))
+        answers = labels[..., None]
+        error.scatter_(2, answers, error.gather(2, answers).sub_(1 - smoothing))
         error.div_(labels.shape[1])  # (softmax - one-hot) / B
         d = self._dense.backward(parameters, x, error, gradients, below=self._convolutions is not None)
         if self._convolutions is not None and d is not None:

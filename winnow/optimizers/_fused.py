@@ -1,4 +1,6 @@
-"""PyTorch's fused kernels, one pass over memory each, called once for a common rate and once per lane for rates [L]."""
+"""PyTorch's fused kernels, one pass over memory each, called once for a common rate and, for rates [L] on a CPU, once
+per lane. On an accelerator, where calls cost more than memory, one call moves a copy of all lanes at rate 1.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from winnow.optimizers._contract import broadcast
 
 # What torch.optim's classes call with fused=True; their types allow no union of rates.
 ADAM: Any = torch._fused_adam_
@@ -32,13 +36,36 @@ def state_of(states: MutableMapping[Any, Any], parameters: list[Tensor], *names:
 
 
 def by_lane(kernel: Callable[..., None], rate: float | Tensor, steps: list[Tensor], *columns: list[Tensor]) -> None:
-    """Call kernel(*columns, steps, lr=rate) on all lanes at once where the rate is common, otherwise lane by lane."""
+    """Call kernel(*columns, steps, lr=rate) on all lanes at once where the rate is common, otherwise lane by lane.
+
+    columns: the parameters, then what else the kernel takes of each.
+    """
     if not isinstance(rate, Tensor) or rate.numel() == 1:
         kernel(*columns, steps, lr=rate if not isinstance(rate, Tensor) else rate.view(()))
+        return
+    if not on_cpu(rate):
+        at_once(kernel, rate, steps, *columns)
         return
     lanes = [list(zip(*(tensor.unbind() for tensor in column), strict=True)) for column in columns]
     for lane, one_rate in enumerate(rate.unbind()):
         kernel(*(list(column[lane]) for column in lanes), steps, lr=one_rate)
+
+
+def on_cpu(rate: Tensor) -> bool:
+    """Whether lanes are walked one by one; by itself so that tests can try the other way without a GPU."""
+    return rate.is_cpu
+
+
+def at_once(kernel: Callable[..., None], rate: Tensor, steps: list[Tensor], *columns: list[Tensor]) -> None:
+    """One call for all lanes: w + lr * (w(1) - w), w(1) being what the kernel makes of w at the rate 1.
+
+    Exact in real numbers, since each kernel's step is linear in the rate.
+    """
+    parameters, *others = columns
+    moved = torch._foreach_add(parameters, 0)
+    kernel(list(moved), *others, steps, lr=1.0)
+    for parameter, end in zip(parameters, moved, strict=True):
+        parameter.lerp_(end, broadcast(rate, parameter))
 
 
 def adam_(
