@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed-$(shell (cat pyproject.toml envs/constraints.txt; pw
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slurm reproduce report watch export why bench lint format docs clean-store
+.PHONY: help env demo test test-slurm reproduce report watch export why bench bench-gpu lint format docs clean-store
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ why: $(STAMP) ## what is stale, and because of which change
 
 bench: $(STAMP) ## the benchmarks (BENCH="workflow" for one), into docs/benchmarks.md
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-gpu: $(STAMP) ## the benchmark of a GPU, within 8 minutes, into docs/benchmarks.md
+	@$(BIN)/python benchmarks/run.py gpu
 
 lint: $(STAMP) ## formatting, lint, types, workflow lint
 	$(BIN)/ruff format --check .

@@ -54,9 +54,9 @@ def main() -> None:
     programs = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem != "run"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which benchmarks: {', '.join(programs)} (default: all)"
+        "names", nargs="*", metavar="NAME", help=f"which benchmarks: {', '.join(programs)} (default: all but gpu)"
     )
-    names = parser.parse_args().names or list(programs)
+    names = parser.parse_args().names or [name for name in programs if name != "gpu"]
     if unknown := set(names) - programs.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(programs)}")
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
