@@ -43,6 +43,7 @@ def test_fused_runs_are_found_by_jobs_of_their_own_and_agree_with_them(
         runs.train_dense(one, Place(digits, alone / folder.name, alone / "store"))
     done = runs.train_fused(spec, place(tmp_path, digits))
     assert done["lanes"] == 6
+    assert len(store.entries(tmp_path / "store")) == 4  # that of the whole job is gone
     assert done["trained"] == [str(folder) for _, folder in spec.runs()]
     monkeypatch.setattr(stored_run, "_train", lambda *_: pytest.fail("it trained again"))
     for one, folder in spec.runs():

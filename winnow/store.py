@@ -74,6 +74,10 @@ class Entry:
             if file.name != "lock":
                 file.unlink()
 
+    def remove(self) -> None:
+        """Remove the whole entry; a process that waits for its lock begins it anew."""
+        shutil.rmtree(self.folder)
+
     def save(self, state: Any, arrays: dict[str, np.ndarray]) -> None:
         """Write the checkpoint, atomically, in place of the one before."""
         from winnow import io

@@ -141,7 +141,7 @@ def _train_together(jobs: Sequence[StoredJob], entries: Sequence[stores.Entry], 
             times = {name: share * cost[name] for name in ("train_seconds", "processor_seconds")}
             part = outcome.of_lanes(lanes)
             entry.finish(partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **times}))
-        whole.drop()
+        whole.remove()
     return {"lanes": len(job.seeds), **cost}
 
 
