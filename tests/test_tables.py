@@ -166,6 +166,20 @@ def test_summary(tmp_path):
     assert np.isnan(table.loc["eg", "correlation"])
 
 
+def test_summary_sets_tickets_against_the_dense_run_of_their_arm(tmp_path):
+    """Seed 2 diverged dense, so that two pairs are left: changes of -0.01 and 0.03."""
+    dense = metrics(0, [0.80]) + metrics(1, [0.90]) + metrics(2, [0.10], diverged_step=7)
+    ticket = metrics(0, [0.79]) + metrics(1, [0.93]) + metrics(2, [0.85])
+    runs = [run(tmp_path, dense, group="dense"), run(tmp_path, ticket, number=3), run(tmp_path, ticket, arm="eg")]
+    rows = _table(tmp_path, "summary", runs, reference="gd").set_index(["arm", "round"])
+    change = ["change", "change_ci95_low", "change_ci95_high", "change_pairs"]
+    assert rows.loc[("gd", 0), change].isna().all()
+    half = 12.7062 * 0.02  # Student's quantile for one degree of freedom; the standard error is 0.04 / 2
+    assert rows.loc[("gd", 3), change].tolist() == pytest.approx([0.01, 0.01 - half, 0.01 + half, 2], abs=1e-5)
+    assert rows.loc[("eg", 1), "change_pairs"] == 0  # it has no dense run
+    assert rows.loc[("eg", 1), change[:3]].isna().all()
+
+
 def test_summary_of_one_seed_and_of_none(tmp_path):
     runs = [
         run(tmp_path, metrics(0, [0.9]), group="dense"),

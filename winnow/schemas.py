@@ -228,6 +228,10 @@ SCHEMAS: dict[str, dict[str, str]] = {
         "difference_ci95_high": "upper end",
         "pairs": "number of common seeds",
         "correlation": "correlation of the paired accuracies; empty below 3 pairs",
+        "change": "mean over common seeds of (this ticket - dense run of the same arm); empty for the dense run itself",
+        "change_ci95_low": "lower end of its 95 % interval (paired Student t)",
+        "change_ci95_high": "upper end",
+        "change_pairs": "number of common seeds",
     },
     "early_stop": {
         **_RUN,

@@ -1,7 +1,7 @@
-"""Accuracy per arm, recipe and round: mean, spread and interval over seeds, and the paired difference to one arm.
+"""Accuracy per arm, recipe and round: mean, spread and interval over seeds, and paired differences.
 
-Diverged lanes are counted, not averaged. Differences pair equal seeds of the same recipe and round (the arms of a study
-share initialisation and data order per seed).
+Diverged lanes are counted, not averaged. Equal seeds, which share initialisation and data order, are paired: for the
+difference to the reference arm at the same recipe and round, and for the change of an arm against its own dense run.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from winnow.tables.rounds import rows as rounds_rows
 
 GROUPS = ("dense", "rounds", "in_run")
 FILES = ("metrics.csv",)
+DENSE = "dense"  # the recipe of the unpruned run
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
@@ -36,7 +37,9 @@ def summarise(lanes: pandas.DataFrame, reference: str | None) -> Iterator[dict[s
     for (arm, recipe, number), group in lanes.groupby(["arm", "recipe", "round"], sort=False):
         mine = accuracy.get((arm, recipe, number), {})
         theirs = accuracy.get((reference, recipe, number), {}) if arm != reference else {}
+        before = accuracy.get((arm, DENSE, 0), {}) if recipe != DENSE else {}
         estimate, pairs = statistics.estimate(list(mine.values())), statistics.paired(mine, theirs)
+        change = statistics.paired(mine, before).difference
         alive = group[group["diverged_step"].isna()]
         yield {
             "arm": arm,
@@ -56,4 +59,8 @@ def summarise(lanes: pandas.DataFrame, reference: str | None) -> Iterator[dict[s
             "difference_ci95_high": pairs.difference.high,
             "pairs": pairs.difference.n if arm != reference else None,
             "correlation": pairs.correlation,
+            "change": change.mean,
+            "change_ci95_low": change.low,
+            "change_ci95_high": change.high,
+            "change_pairs": change.n if recipe != DENSE else None,
         }
