@@ -162,10 +162,11 @@ def test_one_seed_has_no_interval_and_no_verdict(tmp_path: Path) -> None:
     tables = Study(seeds=(0,), rounds=2, units=12, weights_per_part=50).tables(tmp_path)
     for kind in (pruning, benchmark):
         section = kind.section({name: tables[name] for name in kind.READS if name in tables})
-        sentences = [sentence for _, group in section.findings for sentence in group]
+        sentences = [sentence for finding in section.findings for sentence in finding.sentences]
         assert any("hence no interval" in sentence for sentence in sentences)
         assert not any(
-            re.search(r"\[|points (more|less)|overlap with it|clearly more accurate at [1-9]", s) for s in sentences
+            re.search(r"\[|points (more|less)|overlap with it|clearly (more|less) accurate at [1-9]", s)
+            for s in sentences
         )
 
 
@@ -201,7 +202,8 @@ def test_nothing_on_the_page_asks_the_network(text: str) -> None:
 
 
 def test_what_was_run(results: Path, text: str) -> None:
-    found = ran.collect(results / PRUNE, None)
+    runs = ran.read(results / PRUNE)
+    found = ran.collect(runs, ran.trainings(results / PRUNE, runs), None)
     facts = dict(found.facts)
     assert facts["trainings"] == "2 jobs or trials, 11 s of training in all"
     assert facts["git commit"] == "<b>abc</b>"
@@ -214,7 +216,7 @@ def test_what_is_missing_is_said(results: Path, tmp_path: Path) -> None:
     (tmp_path / "half/tables/summary.csv").write_bytes((results / PRUNE / "tables/summary.csv").read_bytes())
     (tmp_path / "half/tables/rounds.csv").write_text("arm,other\ngd,1\n\n")
     made = html.unescape(page.render(tmp_path, ["half", "never"], {}))
-    assert "Left out, because there are no such tables (yet): rounds, lr_sweep, early_stop" in made
+    assert "does not ask for or has not made: rounds, lr_sweep, early_stop" in made
     assert "rounds.csv has the columns arm, other" in made
     assert "Nothing to show yet:" in made
     with pytest.raises(UserError, match="holds no study"):

@@ -83,12 +83,22 @@ class Table:
     percent: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Plain sentences, read from the joint table `table`."""
+
+    title: str
+    sentences: list[str]
+    table: str
+
+
 @dataclass
 class Section:
-    """What a kind of study says: `question` and `findings` are plain sentences."""
+    """What a kind of study says. `answers`: to the questions that most come with, for the head of the page."""
 
     question: str
-    findings: list[tuple[str, list[str]]] = field(default_factory=list)
+    answers: list[tuple[str, list[str]]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     charts: list[Chart | Parallel] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     filters: tuple[str, ...] = ()

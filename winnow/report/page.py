@@ -17,7 +17,7 @@ import yaml
 
 from winnow import io
 from winnow.errors import UserError
-from winnow.report import content, inlined, masks, pictures, ran
+from winnow.report import compared, content, inlined, masks, pictures, ran
 from winnow.report.sections import benchmark, pruning, sweep
 
 KINDS: tuple[ModuleType, ...] = (pruning, sweep, benchmark)
@@ -30,6 +30,7 @@ class Study:
 
     name: str
     section: content.Section | None = None
+    compared: compared.Compared = compared.NOTHING
     ran: ran.Ran | None = None
     pictures: list[pictures.Picture] = field(default_factory=list)
     masks: dict[str, Any] | None = None
@@ -71,11 +72,16 @@ def _study(folder: Path, config: Any) -> Study:
         missing = " or ".join(f"tables/{kind.NEEDS}.csv" for kind in KINDS)
         study.notes.append(f"Nothing to show yet: {folder.as_posix()} has no {missing}.")
         return study
-    study.section = kind.section({name: table for name, table in tables.items() if name in kind.READS})
+    runs = ran.read(folder)
+    study.compared = compared.collect(folder, runs, tables)
+    study.section = kind.section({name: table for name, table in tables.items() if name in kind.READS}, study.compared)
     absent = [name for name in kind.READS if name not in tables]
     if absent:
-        study.notes.append(f"Left out, because there are no such tables (yet): {', '.join(absent)}.")
-    study.ran = ran.collect(folder, tables.get("trials"))
+        study.notes.append(
+            "Nothing is said from these tables, which this study does not ask for or has not made: "
+            f"{', '.join(absent)}."
+        )
+    study.ran = ran.collect(runs, study.compared.arms, tables.get("trials"))
     study.section.charts = [chart for chart in study.section.charts if chart.drawable]
     study.masks = masks.collect(folder, list(dict.fromkeys(tables["summary"]["arm"]))) if kind is pruning else None
     newest = max(path.stat().st_mtime for path in (folder / "tables").glob("*.csv"))

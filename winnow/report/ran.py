@@ -18,23 +18,33 @@ ARM = ("model", "dataset", "optimizer", "lr", "schedule", "length", "batch_size"
 
 @dataclass
 class Ran:
-    """`facts`: (name, text) pairs; `arms`: a row of texts per arm, under ARM; `specs`: (arm, spec as YAML)."""
+    """`facts`: (name, text) pairs; `arms`: a row of texts per arm, under ARM; `specs`: (arm, spec as YAML); `work`: how
+    much was trained; `commits`: of what code."""
 
     facts: list[tuple[str, str]] = field(default_factory=list)
     arms: list[tuple[str, list[str]]] = field(default_factory=list)
     specs: list[tuple[str, str]] = field(default_factory=list)
+    work: str = ""
+    commits: list[str] = field(default_factory=list)
 
 
-def collect(folder: Path, trials: pandas.DataFrame | None) -> Ran:
-    """From the runs under a study's folder; `trials`: the table of its sweeps, which count as trainings, too."""
-    runs = [(path, io.read_json(path)) for path in sorted(folder.rglob("run.json"))]
+def read(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """(path, contents) of every run.json under a study's folder."""
+    return [(path, io.read_json(path)) for path in sorted(folder.rglob("run.json"))]
+
+
+def collect(
+    runs: list[tuple[Path, dict[str, Any]]], arms: dict[str, dict[str, Any]], trials: pandas.DataFrame | None
+) -> Ran:
+    """What the runs tell. `arms`: a training spec of each; `trials`: the table of sweeps, which count as trainings."""
     values = [run for _, run in runs]
     found = Ran()
     trainings, time = len(values), sum(run.get("train_seconds") or 0 for run in values)
     if trials is not None:
         trainings, time = trainings + len(trials), time + float(trials["seconds"].sum())
     if trainings:
-        found.facts.append(("trainings", f"{trainings:,} jobs or trials, {words.seconds(time)} of training in all"))
+        found.work = f"{trainings:,} jobs or trials, {words.seconds(time)} of training in all"
+        found.facts.append(("trainings", found.work))
     for name, keys in {
         "machine": ("cpu", "accelerator"), "device": ("device",), "system": ("system",), "git commit": ("commit",),
         "Python": ("python",), "PyTorch": ("torch",), "NumPy": ("numpy",),
@@ -42,14 +52,17 @@ def collect(folder: Path, trials: pandas.DataFrame | None) -> Ran:
         texts = _distinct(run.get(key) for run in values for key in keys)
         if texts:
             found.facts.append((name, "; ".join(texts)))
+    found.commits = _distinct(run.get("commit") for run in values)
     if diverged := sum(len(run.get("diverged") or ()) for run in values):
         found.facts.append(("diverged", words.count(diverged, "lane")))
-    _arms(found, folder, runs)
+    for arm, training in arms.items():
+        found.arms.append((arm, [words.options(training.get(key)) for key in ARM]))
+        found.specs.append((arm, yaml.safe_dump(training, sort_keys=False)))
     return found
 
 
-def _arms(found: Ran, folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> None:
-    """One row per arm: a training of each that has a training spec, those of rounds or of scenario `plain` first."""
+def trainings(folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """{arm: training spec}: of a run that has one, those of rounds or of scenario `plain` first."""
     chosen: dict[str, tuple[int, dict[str, Any]]] = {}
     for path, run in runs:
         arm, *parts = path.relative_to(folder).parts
@@ -62,19 +75,7 @@ def _arms(found: Ran, folder: Path, runs: list[tuple[Path, dict[str, Any]]]) -> 
         elif training and rank == chosen[arm][0] and run.get("lr") == chosen[arm][1]["lr"]:
             mine = chosen[arm][1]
             mine["seeds"] = sorted({*(mine["seeds"] or ()), *(run.get("seeds") or ())})
-    for arm, (_, training) in chosen.items():
-        found.arms.append((arm, [_text(training.get(key)) for key in ARM]))
-        found.specs.append((arm, yaml.safe_dump(training, sort_keys=False)))
-
-
-def _text(value: Any) -> str:
-    """{'name': 'rnn', 'layers': 3} -> 'rnn (layers 3)'."""
-    if isinstance(value, dict):
-        rest = ", ".join(f"{key} {_text(item)}" for key, item in value.items() if key != "name")
-        return f"{value.get('name', '')} ({rest})".strip() if rest else str(value.get("name", ""))
-    if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    return "" if value is None else str(value)
+    return {arm: training for arm, (_, training) in chosen.items()}
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:

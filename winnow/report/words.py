@@ -36,6 +36,33 @@ def density(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
+def densities(some: Sequence[float], every: Sequence[float]) -> str:
+    """'2.89 to 24 %' where they are neighbours among all that there are, else '2.89, 24 and 70 %'."""
+    ordered, order = sorted(some), sorted(every)
+    first = order.index(ordered[0])
+    if len(ordered) > 2 and order[first : first + len(ordered)] == ordered:
+        return f"{density(ordered[0])[:-2]} to {density(ordered[-1])}"
+    return f"{listing([density(value)[:-2] for value in ordered])} %"
+
+
+def length(text: str) -> str:
+    """'20ep' -> '20 epochs', '4000it' -> '4,000 iterations'."""
+    for unit, thing in (("ep", "epoch"), ("it", "iteration")):
+        if text.endswith(unit) and text[: -len(unit)].isdigit():
+            return count(int(text[: -len(unit)]), thing)
+    return text
+
+
+def options(value: object) -> str:
+    """{'name': 'rnn', 'layers': 3} -> 'rnn (layers 3)'."""
+    if isinstance(value, dict):
+        rest = ", ".join(f"{key} {options(item)}" for key, item in value.items() if key != "name")
+        return f"{value.get('name', '')} ({rest})".strip() if rest else str(value.get("name", ""))
+    if isinstance(value, list):
+        return ", ".join(map(options, value))
+    return "" if value is None else str(value)
+
+
 def _number(value: float, digits: int = 2) -> str:
     text = f"{value:.{digits}f}".replace("-", "−")
     return text.replace("−", "") if float(text.replace("−", "-")) == 0 else text

@@ -60,8 +60,9 @@ class Chart {
     Object.assign(this, { figure, chart, filters });
     this.plot = figure.querySelector(".plot");
     this.all = records(chart.data).filter((row) => row[chart.x.field] !== null && row[chart.y.field] !== null);
-    this.colours = distinct(this.all.map((row) => row[chart.colour]));
-    this.dashes = chart.dash ? distinct(this.all.map((row) => row[chart.dash])) : [];
+    const values = (name) => filters.values[name] ?? distinct(this.all.map((row) => row[name]));
+    this.colours = values(chart.colour);
+    this.dashes = chart.dash ? values(chart.dash) : [];
     this.chosen = {};
     this.choices();
     filters.listeners.push(() => this.draw());

@@ -5,9 +5,10 @@ class Filters {
   constructor(study, form, names) {
     this.off = Object.fromEntries(names.map((name) => [name, new Set()]));
     this.listeners = [];
+    this.values = {}; // of each name in all charts, so that an arm has the same colour in all of them
     const rows = Object.values(study.charts).flatMap((chart) => records(chart.data));
     for (const name of names) {
-      const values = distinct(rows.map((row) => row[name] ?? null));
+      const values = (this.values[name] = distinct(rows.map((row) => row[name] ?? null)));
       if (values.length > 1) this.boxes(form, name, values);
     }
     this.densities = distinct(rows.map((row) => row.density ?? null)).sort((a, b) => a - b);

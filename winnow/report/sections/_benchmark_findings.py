@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas
 
 from winnow.report import words
+from winnow.report.compared import Compared
 from winnow.report.content import each
 
 FEW = 4  # names in a list; of more their number is told
@@ -15,47 +16,77 @@ COSTS = {
 }
 
 
-def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
-    said = []
-    ranked = ranking[ranking["validation_loss"].notna()]
-    for scenario in dict.fromkeys([*outcomes["scenario"], *ranking["scenario"]]):
-        mine = ranked[ranked["scenario"] == scenario]
-        if mine.empty:  # it takes another scenario's tuning, or every setting diverged
-            continue
-        best = mine.iloc[mine["rank"].argmin()]
-        text = (
-            f"{scenario}: {best['arm']} had the smallest validation loss after tuning "
-            f"({best['validation_loss']:.4f} nats, one "
-            f"seed, of {words.count(len(mine), 'arm')})"
-        )
-        final = outcomes[(outcomes["scenario"] == scenario) & (outcomes["arm"] == best["arm"])]
-        for row in each(final[final["test_accuracy"].notna()]):
-            ends = (row.test_accuracy_ci95_low, row.test_accuracy_ci95_high)
-            text += f" and then reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test accuracy"
-        said.append(f"{text}; its rate is {best['lr']}.")
-    return said
+def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame, scenario: str) -> str:
+    """The arm that validation chose in a scenario, and what it came to; nothing where no tuning was for it."""
+    mine = ranking[(ranking["scenario"] == scenario) & ranking["validation_loss"].notna()]
+    if mine.empty:  # it takes another scenario's tuning, or every setting diverged
+        return ""
+    best = mine.iloc[mine["rank"].argmin()]
+    text = (
+        f"{scenario}: of {words.count(len(mine), 'tuned arm')}, {best['arm']} had the smallest validation loss "
+        f"({best['validation_loss']:.4f} nats, one seed; rate {best['lr']})"
+    )
+    final = outcomes[(outcomes["scenario"] == scenario) & (outcomes["arm"] == best["arm"])]
+    for row in each(final[final["test_accuracy"].notna()]):
+        ends = (row.test_accuracy_ci95_low, row.test_accuracy_ci95_high)
+        text += f". Trained anew with this setting it reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test "
+        text += f"accuracy in {words.seconds(row.seconds)} of training per seed"
+    return f"{text}."
+
+
+def taken(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
+    """`take` for every scenario."""
+    scenarios = dict.fromkeys([*outcomes["scenario"], *ranking["scenario"]])
+    return [text for scenario in scenarios if (text := take(ranking, outcomes, scenario))]
 
 
 def best(outcomes: pandas.DataFrame) -> list[str]:
-    said = []
-    for scenario, mine in outcomes[outcomes["test_accuracy"].notna()].groupby("scenario", sort=False):
-        best = mine.iloc[mine["test_accuracy"].argmax()]
-        low = best["test_accuracy_ci95_low"]
-        text = f"{scenario}{_thin(best)}: {best['arm']}, " + words.accuracy(
-            best["test_accuracy"], low, best["test_accuracy_ci95_high"], best["n"]
-        )
-        others = mine[mine["arm"] != best["arm"]]
-        if len(others) and not words.missing(low):
-            near = others[others["test_accuracy_ci95_high"] >= low]
-            text += (
-                f"; the intervals of {len(near)} of the {len(others)} others overlap with it"
-                if len(near)
-                else f"; no interval of the {len(others)} others overlaps with it"
-            )
-            if 0 < len(near) <= FEW:
-                text += f" ({words.listing(list(near['arm']))})"
-        said.append(f"{text}.")
-    return said
+    alive = outcomes[outcomes["test_accuracy"].notna()]
+    return [
+        f"{scenario}{_thin(mine.iloc[0])}: {most_accurate(mine)}."
+        for scenario, mine in alive.groupby("scenario", sort=False)
+    ]
+
+
+def most_accurate(mine: pandas.DataFrame) -> str:
+    """The best arm of a scenario, and from how many others it is not clearly apart."""
+    best = mine.iloc[mine["test_accuracy"].argmax()]
+    low = best["test_accuracy_ci95_low"]
+    text = f"{best['arm']}, " + words.accuracy(best["test_accuracy"], low, best["test_accuracy_ci95_high"], best["n"])
+    others = mine[mine["arm"] != best["arm"]]
+    if others.empty:
+        return f"{text}, the only arm there"
+    if words.missing(low):
+        return f"{text}, of {words.count(len(mine), 'arm')}"
+    near = others[others["test_accuracy_ci95_high"] >= low]
+    if near.empty:
+        return f"{text}; no interval of the {words.count(len(others), 'other')} overlaps with it"
+    names = f" ({words.listing(list(near['arm']))})" if len(near) <= FEW else ""
+    return f"{text}; the intervals of {len(near)} of the {words.count(len(others), 'other')} overlap with it{names}"
+
+
+def answers(tables: dict[str, pandas.DataFrame], compared: Compared) -> list[tuple[str, list[str]]]:
+    """Which optimiser to take for the network, and which when it is to be thin."""
+    outcomes = tables["outcomes"][tables["outcomes"]["test_accuracy"].notna()]
+    if outcomes.empty:
+        return []
+    first = str(outcomes["scenario"].iloc[0])
+    networks = list(dict.fromkeys(spec["model"]["name"] for spec in compared.arms.values() if "model" in spec))
+    said = [text] if "ranking" in tables and (text := take(tables["ranking"], outcomes, first)) else []
+    said.append(f"Most accurate on the test images in {best(outcomes)[0]}")
+    said += reference(outcomes[outcomes["scenario"] == first])
+    mine = outcomes[outcomes["scenario"] == first]
+    said += [
+        f"{name}: {text}" for name, text in compared.told if name == mine.iloc[mine["test_accuracy"].argmax()]["arm"]
+    ]
+    said += [f"Scenario {name}: {text}" for name, text in compared.scenarios if name == first]
+    found = [(f"Which optimiser to take for {words.listing(networks) or 'the network'}?", said)]
+    thin = outcomes[outcomes["density"] < 1]
+    said = [f"At {words.density(mine['density'].iloc[0])} density ({scenario}): {most_accurate(mine)}."
+            for scenario, mine in thin.groupby("scenario", sort=False) if mine["arm"].nunique() > 1]  # fmt: skip
+    if said:
+        found.append(("And which when few of its weights may be left?", said))
+    return found
 
 
 def _thin(row: pandas.Series) -> str:

@@ -5,62 +5,21 @@ from __future__ import annotations
 import pandas
 
 from winnow.report import words
+from winnow.report.compared import Compared
 from winnow.report.content import each
 
-FEW = 6  # densities whose differences are told one by one
 
-
-def dense(summary: pandas.DataFrame) -> list[str]:
+def dense(summary: pandas.DataFrame, compared: Compared) -> list[str]:
     said = []
     for row in each(summary[summary["recipe"] == "dense"]):
         if words.missing(row.mean):
             said.append(f"{row.arm}: {words.count(row.diverged, 'seed')}, all of which diverged.")
         else:
             said.append(
-                f"{row.arm} reaches {words.accuracy(row.mean, row.ci95_low, row.ci95_high, row.n)} test accuracy dense"
-                + (f"; {words.count(row.diverged, 'seed')} diverged." if row.diverged else ".")
+                f"{compared.name(row.arm)} reaches {words.accuracy(row.mean, row.ci95_low, row.ci95_high, row.n)} test "
+                "accuracy dense" + (f"; {words.count(row.diverged, 'seed')} diverged." if row.diverged else ".")
             )
     return said
-
-
-def differences(summary: pandas.DataFrame) -> list[str]:
-    """Each recipe at its sparsest, and how often the difference is clear over its densities."""
-    said = []
-    with_pairs = summary[summary["difference"].notna()]
-    for (arm, recipe), group in with_pairs.groupby(["arm", "recipe"], sort=False):
-        sparsest = group.iloc[group["density"].argmin()]
-        text = words.compare(
-            str(arm), str(sparsest["reference"]), sparsest["difference"], sparsest["difference_ci95_low"],
-            sparsest["difference_ci95_high"], sparsest["pairs"], "keeps" if recipe != "dense" else "reaches",
-        )  # fmt: skip
-        said.append(f"{_where(str(recipe), sparsest['density'])}: {text}.")
-        if len(group) > 1:
-            said[-1] += _tally(group, str(arm))
-        if 1 < len(group) <= FEW:
-            parts = [
-                words.points(row.difference, 2)
-                + words.interval(row.difference_ci95_low, row.difference_ci95_high)
-                + f" at {words.density(row.density)}"
-                for row in each(group)
-            ]
-            said[-1] += f" By density: {words.listing(parts)}."
-    return said
-
-
-def _tally(group: pandas.DataFrame, arm: str) -> str:
-    told = [words.verdict(row.difference, row.difference_ci95_low, row.difference_ci95_high) for row in each(group)]
-    if group["difference_ci95_low"].isna().all():
-        ends = words.spread(list(group["difference"]), unit="")
-        return f" Over its {len(group)} densities the difference is {ends} points."
-    more, less = told.count("more"), told.count("less")
-    return (
-        f" Of its {len(group)} densities, {arm} is clearly more accurate at {more}, clearly less at {less}, and "
-        f"undecided at {len(group) - more - less}."
-    )
-
-
-def _where(recipe: str, density: float) -> str:
-    return "Unpruned" if recipe == "dense" else f"Recipe {recipe} at {words.density(density)} density"
 
 
 def _meeting(tickets: pandas.DataFrame) -> pandas.DataFrame:
@@ -113,6 +72,9 @@ def overlaps(table: pandas.DataFrame) -> list[str]:
     arms = table[(table["comparison"] == "arms") & (table["part"] == "all")]
     for (recipe, a, b), group in arms.groupby(["recipe_a", "arm_a", "arm_b"], sort=False):
         last = group[group["round_a"] == group["round_a"].max()]
+        if (last["jaccard"] == 1).all():
+            said.append(f"Recipe {recipe}: {a} and {b} keep exactly the same weights.")
+            continue
         said.append(
             f"Recipe {recipe}, round {last['round_a'].iloc[0]}: of the weights that {a} or {b} keeps, "
             f"{words.spread(list(last['jaccard']), digits=1)} are kept by both; random masks of these sizes would "
@@ -122,7 +84,7 @@ def overlaps(table: pandas.DataFrame) -> list[str]:
     return said
 
 
-def rates(table: pandas.DataFrame) -> list[str]:
+def rates(table: pandas.DataFrame, compared: Compared) -> list[str]:
     said = []
     for arm, mine in table.groupby("arm", sort=False):
         chosen = mine[mine["selected"]]
@@ -130,6 +92,9 @@ def rates(table: pandas.DataFrame) -> list[str]:
             continue
         ends = sorted(set(mine["lr"]), key=float)
         edge = " It is the end of the range that was tried." if chosen["lr"].iloc[0] in (ends[0], ends[-1]) else ""
+        used = compared.arms.get(str(arm), {}).get("lr")
+        if used is not None and float(used) != float(chosen["lr"].iloc[0]):
+            edge += f" Tickets are trained at rate {used}, as config says."
         said.append(
             f"{arm}: validation loss was smallest at rate {chosen['lr'].iloc[0]} "
             f"({words.spread(list(chosen['selection_loss']), 1, ' nats', 3)}, {words.count(len(chosen), 'seed')}), "

@@ -11,6 +11,7 @@ from winnow.report.content import each
 from winnow.report.sections._sweep_charts import varied
 
 NAMES = {"train": "training"}
+ABOUT_ACTIVATIONS = "ReLU beats the other activations"  # in the table of conclusions
 
 
 def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
@@ -18,7 +19,9 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
     for sweep, mine in trials.groupby("sweep", sort=False):
         states = mine["state"].value_counts()
         others = [f"{states[state]} {state}" for state in ("pruned", "diverged") if state in states]
-        text = f"{sweep}: {words.count(len(mine), 'trial')}" + (f", of which {words.listing(others)}" if others else "")
+        text = f"Sweep {sweep}: {words.count(len(mine), 'trial')}" + (
+            f", of which {words.listing(others)}" if others else ""
+        )
         finished = mine[mine["validation_accuracy"].notna()]
         if finished.empty:
             said.append(f"{text}; none has a validation accuracy.")
@@ -32,7 +35,7 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
         )
         if again is not None and len(rows := again[(again["sweep"] == sweep) & again["test_accuracy"].notna()]):
             said.append(
-                f"{sweep}: trained anew, the chosen setting reaches {words.spread(list(rows['test_accuracy']))} "
+                f"Sweep {sweep}: trained anew, the chosen setting reaches {words.spread(list(rows['test_accuracy']))} "
                 f"test accuracy (smallest to largest of {words.count(len(rows), 'seed')})."
             )
     return said
@@ -48,47 +51,57 @@ def importance(table: pandas.DataFrame) -> list[str]:
         top = mine.sort_values("importance", ascending=False).head(3)
         parts = [f"{row.parameter.replace('_', ' ')} {words.percent(row.importance, 0)}" for row in each(top)]
         said.append(
-            f"{sweep}: of the variance of validation accuracy that single settings explain, the largest shares are "
-            f"{words.listing(parts)} (fANOVA over its trials)."
+            f"Sweep {sweep}: of the variance of validation accuracy that single settings explain, the largest shares "
+            f"are {words.listing(parts)} (fANOVA over its trials)."
         )
     return said
 
 
-def activations(table: pandas.DataFrame) -> list[str]:
+def activations(table: pandas.DataFrame, claims: pandas.DataFrame | None) -> list[str]:
+    """Per sweep: ReLU against the others, then what each activation reached."""
     said = []
     for sweep, mine in table[table["parameter"] == "activation"].groupby("sweep", sort=False):
         ordered = mine.sort_values("best", ascending=False)
+        if claims is not None:
+            about = claims[(claims["sweep"] == sweep) & (claims["conclusion"] == ABOUT_ACTIVATIONS)]
+            said += [_verdict(row) for row in each(about)]
         parts = [
-            f"{row.value}: best {words.percent(row.best)}, mean {words.percent(row.mean)} "
-            f"({words.count(row.trials, 'trial')})"
+            f"{row.value} {words.percent(row.best)} (of {words.count(row.trials, 'trial')}, whose mean is "
+            f"{words.percent(row.mean)})"
             for row in each(ordered)
         ]
-        said.append(f"{sweep}: {'; '.join(parts)}.")
+        apart = words.points(ordered["best"].max() - ordered["best"].min(), 2)
+        said.append(
+            f"Sweep {sweep}, best trial of each: {words.listing(parts)}. These lie within {apart} points; the "
+            "means are those of all trials, whatever their other settings."
+        )
     return said
 
 
 def conclusions(table: pandas.DataFrame) -> list[str]:
-    said = []
-    verdicts = {"yes": "holds", "no": "does not hold, the opposite does", "unclear": "is left open"}
-    for row in each(table):
-        if words.missing(row.difference):
-            said.append(
-                f"{row.sweep}: “{row.conclusion}” cannot be tested ({row.trials_a} trials against {row.trials_b}: "
-                f"{row.comparison})."
-            )
-            continue
-        text = (
-            f"{row.sweep}: “{row.conclusion}” {verdicts[str(row.holds)]}: difference "
-            f"{words.points(row.difference)}{words.interval(row.low, row.high, digits=1)} points, "
-            f"{row.trials_a} trials against {row.trials_b}"
+    return [_verdict(row) for row in each(table)]
+
+
+def _verdict(row: Any) -> str:
+    """A belief: at equal other settings, where that could be estimated, and between the trials as they are."""
+    head = f"Sweep {row.sweep}, “{row.conclusion}”"
+    if words.missing(row.difference):
+        return f"{head}: cannot be tested ({row.trials_a} trials against {row.trials_b}: {row.comparison})."
+    trials = f"{row.trials_a} trials against {row.trials_b}"
+    raw = f"{words.points(row.difference)}{words.interval(row.low, row.high, digits=1)} points"
+    verdicts = {"more": "supported", "less": "contradicted", "": "not decided"}
+    if words.missing(row.adjusted):
+        clear = verdicts[words.verdict(row.difference, row.low, row.high)]
+        return (
+            f"{head}: {clear}, {raw} of validation accuracy between the trials as they are, other settings not held "
+            f"equal ({trials})."
         )
-        if not words.missing(row.adjusted):
-            told = words.verdict(row.adjusted, row.adjusted_low, row.adjusted_high)
-            clear = {"more": "in favour", "less": "against", "": "undecided"}[told]
-            ends = words.interval(row.adjusted_low, row.adjusted_high, digits=1)
-            text += f". At equal other settings {words.points(row.adjusted)}{ends} points: {clear}"
-        said.append(f"{text}.")
-    return said
+    clear = verdicts[words.verdict(row.adjusted, row.adjusted_low, row.adjusted_high)]
+    ends = words.interval(row.adjusted_low, row.adjusted_high, digits=1)
+    return (
+        f"{head}: {clear} at equal other settings, {words.points(row.adjusted)}{ends} points of validation "
+        f"accuracy; between the trials as they are {raw} ({trials})."
+    )
 
 
 def losses(table: pandas.DataFrame) -> list[str]:
@@ -110,8 +123,8 @@ def classes(table: pandas.DataFrame) -> list[str]:
         worst = mine.groupby("class")["f1"].max().idxmin()
         values = mine[mine["class"] == worst]["f1"]
         said.append(
-            f"{sweep}: the class found worst by its best setting is {worst}, F1 {words.spread(list(values), 1, '', 2)} "
-            f"({words.count(len(values), 'seed')})."
+            f"Sweep {sweep}: the class found worst by its best setting is {worst}, F1 "
+            f"{words.spread(list(values), 1, '', 2)} ({words.count(len(values), 'seed')})."
         )
     return said
 

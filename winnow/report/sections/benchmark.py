@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas
 
-from winnow.report.content import Section, Table
+from winnow.report.compared import NOTHING, Compared
+from winnow.report.content import Finding, Section, Table
 from winnow.report.sections import _benchmark_charts as charts
 from winnow.report.sections import _benchmark_findings as findings
 
@@ -12,28 +13,28 @@ NEEDS = "outcomes"
 READS = ("outcomes", "ranking", "course", "time_to_target", "performance_profile", "tuning", "final_runs", "parameters")
 
 
-def section(tables: dict[str, pandas.DataFrame]) -> Section:
+def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -> Section:
     """What the tables that exist say; `outcomes` always does."""
     outcomes = tables["outcomes"]
     found = Section("Which optimiser is the most accurate in each scenario, and what does it cost?", filters=("arm",))
+    found.answers = findings.answers(tables, compared)
     if "ranking" in tables:
-        found.findings.append(("Which optimiser to take", findings.take(tables["ranking"], outcomes)))
+        said = findings.taken(tables["ranking"], outcomes)
+        found.findings.append(Finding("Which optimiser to take", said, "ranking"))
     found.findings += [
-        ("Most accurate on the test images", findings.best(outcomes)),
-        ("Against the reference", findings.reference(outcomes)),
+        Finding("Most accurate on the test images", findings.best(outcomes), "outcomes"),
+        Finding("Against the reference", findings.reference(outcomes), "outcomes"),
+        Finding("What a scenario changes", findings.changes(outcomes), "outcomes"),
     ]
-    if changes := findings.changes(outcomes):
-        found.findings.append(("What a scenario changes", changes))
     if "time_to_target" in tables:
-        found.findings.append(("What a target costs", findings.targets(tables["time_to_target"])))
-    if dead := findings.diverged(outcomes):
-        found.findings.append(("Diverged", dead))
+        said = findings.targets(tables["time_to_target"])
+        found.findings.append(Finding("What a target costs", said, "time_to_target"))
+    found.findings.append(Finding("Diverged", findings.diverged(outcomes), "outcomes"))
     if "parameters" in tables:
-        found.findings.append(("The network", findings.network(tables["parameters"])))
+        found.findings.append(Finding("The network", findings.network(tables["parameters"]), "parameters"))
     found.notes.append(
         "The arm that is best of many looks better than it is. Ranks by validation loss were set before test images "
-        "were "
-        "looked at; intervals are 95 % each, not corrected for their number."
+        "were looked at; intervals are 95 % each, not corrected for their number."
     )
     first = charts.ranked(outcomes)
     found.charts += charts.charts(tables, first)

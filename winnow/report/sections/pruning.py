@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas
 
-from winnow.report.content import Section, Table
+from winnow.report.compared import NOTHING, Compared
+from winnow.report.content import Finding, Section, Table
+from winnow.report.sections import _pruning_arms as arms
 from winnow.report.sections import _pruning_charts as charts
 from winnow.report.sections import _pruning_findings as findings
 
@@ -12,21 +14,23 @@ NEEDS = "summary"
 READS = ("summary", "rounds", "lr_sweep", "early_stop", "overlap", "layers", "graph", "compression")
 
 
-def section(tables: dict[str, pandas.DataFrame]) -> Section:
+def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -> Section:
     """What the tables that exist say; `summary` always does."""
     summary = tables["summary"]
     found = Section("How accurate are the networks that remain, by arm, recipe and density?", filters=("arm", "recipe"))
+    found.answers = arms.answers(summary, compared)
     found.findings += [
-        ("Unpruned networks", findings.dense(summary)),
-        ("Arm against arm", findings.differences(summary)),
-        ("Tickets and their controls", findings.tickets(summary)),
+        Finding("Unpruned networks", findings.dense(summary, compared), "summary"),
+        Finding("Arm against arm", arms.differences(summary, compared), "summary"),
+        Finding("Tickets against their own dense network", arms.changes(summary, compared), "summary"),
+        Finding("Tickets and their controls", findings.tickets(summary), "summary"),
     ]
     if "early_stop" in tables:
-        found.findings.append(("How early they stop", findings.early(tables["early_stop"])))
+        found.findings.append(Finding("How early they stop", findings.early(tables["early_stop"]), "early_stop"))
     if "overlap" in tables:
-        found.findings.append(("Which weights are kept", findings.overlaps(tables["overlap"])))
+        found.findings.append(Finding("Which weights are kept", findings.overlaps(tables["overlap"]), "overlap"))
     if "lr_sweep" in tables:
-        found.findings.append(("Learning rates", findings.rates(tables["lr_sweep"])))
+        found.findings.append(Finding("Learning rates", findings.rates(tables["lr_sweep"], compared), "lr_sweep"))
     if (summary["n"] == 1).any():
         found.notes.append(
             "Some numbers rest on one seed: there is no interval, and another seed may turn a difference round."
@@ -38,10 +42,11 @@ def section(tables: dict[str, pandas.DataFrame]) -> Section:
         Table(
             "summary",
             "Accuracy of every arm, recipe and round",
-            "Means over seeds with 95 % intervals (Student t), and differences to the reference arm, paired by seed.",
+            "Means over seeds with 95 % intervals (Student t); differences to the reference arm and changes against "
+            "the arm's own dense run, paired by seed.",
             summary,
             percent=("density", "mean", "sd", "ci95_low", "ci95_high", "mean5", "difference", "difference_ci95_low",
-                     "difference_ci95_high"),
+                     "difference_ci95_high", "change", "change_ci95_low", "change_ci95_high"),
         )
     )  # fmt: skip
     if "rounds" in tables:

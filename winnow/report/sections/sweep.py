@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas
 
-from winnow.report.content import Section, Table
+from winnow.report.compared import NOTHING, Compared
+from winnow.report.content import Finding, Section, Table
 from winnow.report.sections import _sweep_charts as charts
 from winnow.report.sections import _sweep_findings as findings
 
@@ -15,22 +16,29 @@ READS = (
 )  # fmt: skip
 
 
-def section(tables: dict[str, pandas.DataFrame]) -> Section:
+def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -> Section:
     """What the tables that exist say; `trials` always does."""
     trials = tables["trials"]
     found = Section("Which settings of a fully connected network are good, and does cross-entropy beat squared error?")
-    found.findings.append(("The best of each sweep", findings.best(trials, tables.get("best_runs"))))
+    found.findings.append(
+        Finding("The best of each sweep", findings.best(trials, tables.get("best_runs")), "trials")
+    )  # fmt: skip
+    if "values" in tables:
+        said = findings.activations(tables["values"], tables.get("conclusions"))
+        found.answers += (
+            [("What do the sweeps of fully connected networks say about activations?", said)] if said else []
+        )
+        found.findings.append(Finding("Activations", said, "values"))
     says = {
         "importance": ("What matters", findings.importance),
-        "values": ("Activations", findings.activations),
         "conclusions": ("What was believed, tested on the trials", findings.conclusions),
         "loss_differences": ("Cross-entropy against squared error", findings.losses),
         "per_class": ("Classes", findings.classes),
         "carry_over": ("On another data set", findings.carried),
     }
     for name, (title, say) in says.items():
-        if name in tables and len(tables[name]):
-            found.findings.append((title, say(tables[name])))
+        if name in tables:
+            found.findings.append(Finding(title, say(tables[name]), name))
     found.notes.append(
         "Trials of a search are no random sample: it tries more of what did well. Differences between groups of trials "
         "say what went with accuracy in this sweep; those at equal other settings come nearer to a cause."
