@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from winnow import atomic, progress, provenance, pulse
+from winnow import atomic, progress, progress_file, provenance, pulse
 from winnow.errors import UserError
 from winnow.jobs import Job
 from winnow.timeline import Timeline
@@ -186,6 +186,51 @@ def test_a_training_tells_how_far_it_is(tmp_path: Path) -> None:
     assert "87.66%" not in scene.text()
 
 
+def test_a_training_tells_where_it_is_before_its_first_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of 0.4 seconds: the file is there after three, and is not written at each."""
+    scene = Scene(tmp_path, ["a"])
+    scene.alive("a", 1)
+    now, written = [100.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_file, "write", lambda file, values: written.append(values))
+    bar = progress.Progress(tmp_path / "a", 0, 20, Timeline(300, {0: 60}), 1, text_io.StringIO())
+    bar.begin(0)
+    for iteration in range(1, 11):
+        now[0] += 0.4
+        bar.tick(iteration)
+    assert [values["epoch"] for values in written] == [0.6, 1.2, 1.8]
+    assert written[0]["seconds_left"] == pytest.approx(17 * 0.4)
+    assert written[0]["accuracy"] is None
+    bar.row(10, [{"seed": 0, "train_loss": 0.5, "test_accuracy": 0.75, "lr": 0.1, "diverged_step": None}])
+    now[0] += 1
+    bar.tick(11)
+    assert (written[-1]["epoch"], written[-1]["accuracy"], written[-1]["rate"]) == (2.2, 0.75, 0.1)
+    monkeypatch.undo()
+    progress_file.write(tmp_path / "a/progress.json", written[0])
+    assert re.search(r"dense a +\S+ +0\.6/4 +- +- +0:06", bare(scene.text()))
+
+
+def test_a_step_costs_next_to_nothing(tmp_path: Path) -> None:
+    """A step of the smallest network takes some 300 microseconds."""
+    bar = progress.Progress(tmp_path, 0, 10**6, Timeline(60_000, {0: 64}), 1, text_io.StringIO())
+    told = TrialProgress(tmp_path / "told.json", 1, 1)
+    told.begin(0, 0)
+    for tick in (bar.tick, lambda iteration: told.tick(lambda: iteration / 938, 1)):
+        began = time.process_time()
+        for iteration in range(10_000):
+            tick(iteration)
+        assert time.process_time() - began < 0.1  # 10 microseconds a step, at least ten times of what it takes
+
+
+def test_no_job_fails_of_its_progress_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    bar = progress.Progress(tmp_path / "file", 0, 20, Timeline(300, {0: 60}), 1, text_io.StringIO())
+    bar.written -= 2
+    bar.tick(1)
+
+
 def test_a_search_tells_how_far_it_is(tmp_path: Path) -> None:
     scene = Scene(tmp_path, ["a"], rule="sweep")
     scene.alive("a", 1)
@@ -194,9 +239,16 @@ def test_a_search_tells_how_far_it_is(tmp_path: Path) -> None:
     told.started -= 60
     told.row({"epoch": 2.0, "validation_accuracy": 0.5}, 4, 0.001)
     told.row({"epoch": 4.0, "validation_accuracy": 0.6}, 4, 0.001)  # at most once a second
+    told.tick(lambda: 4.0, 4)
     shown = bare(scene.text())
     assert "trial 4 of 10" in shown
     assert re.search(r"2/4 +50\.00% +0\.001 +1[23]:\d\d", shown)  # half a trial a minute, six and a half to go
+    told.begin(before=4, done=4)
+    told.written -= 2
+    told.tick(lambda: 1.5, 4)  # within an epoch of the next trial, which has no accuracy yet
+    shown = bare(scene.text())
+    assert "trial 5 of 10" in shown
+    assert re.search(r"1\.5/4 +- +- +\d+:\d\d", shown)
     TrialProgress(tmp_path / "logs/a/b.json", 1, 1).begin(0, 0)
     blocked = TrialProgress(tmp_path / "logs", 1, 1)
     blocked.begin(0, 0)

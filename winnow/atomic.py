@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 
-def write(path: str | Path, data: bytes) -> None:
+def write(path: str | Path, data: bytes, flush: bool = True) -> None:
     """Write `data` to `path` by a temporary name in its folder, flushed to the disk and renamed; makes parent folders.
 
+    `flush` False: the disk is not waited for, so that after a crash of the machine the file may be empty.
     A failure (no space left, say) leaves neither a part nor a temporary file, and an older `path` as it was; an OSError
     names `path`.
     """
@@ -19,8 +20,9 @@ def write(path: str | Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):  # its folder may not exist

@@ -1,5 +1,8 @@
 """What a waiting person sees of a training job: a line per evaluation, in a terminal a bar below, and progress.json.
 
+The file is rewritten at every evaluation and, in between, once a second: an epoch may take minutes, and a short job may
+have no other.
+
 A chain of jobs in one process may show one bar over all of them instead (`Chain`).
 """
 
@@ -13,7 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
-from winnow import io
+from winnow import clock, progress_file
 from winnow.timeline import Timeline
 
 REDRAW = 0.2  # seconds
@@ -64,14 +67,14 @@ class Chain:
     def _left(self, position: float) -> str:
         if not self.trained or position >= self.jobs:
             return ""
-        return f", {_clock((time.monotonic() - self.started) / self.trained * (self.jobs - position))} left"
+        return f", {clock.text((time.monotonic() - self.started) / self.trained * (self.jobs - position))} left"
 
 
 class Progress:
     """Reports a run of `lanes` lanes, of the iterations `first` to `last` of a timeline.
 
-    progress.json, rewritten atomically with every metrics row: epoch, epochs, loss, accuracy (test, mean over lanes),
-    rate, images_per_second, seconds_left.
+    progress.json: epoch, epochs, images_per_second, seconds_left, and of the newest metrics row (None before the first)
+    loss, accuracy (test, mean over lanes), rate, diverged.
     """
 
     def __init__(
@@ -81,21 +84,26 @@ class Progress:
         self.chain, self.first = _chain.get(), first
         self.terminal = self.chain is None and stream.isatty()
         self.started, self.begun_at = time.monotonic(), first
-        self.drawn = 0.0
+        self.drawn, self.written = 0.0, self.started
         self.text = ""
+        self.newest: dict[str, Any] = {"loss": None, "accuracy": None, "rate": None, "diverged": []}
 
     def begin(self, iteration: int) -> None:
         """Training (re)starts at `iteration`: speeds count from here."""
-        self.started, self.begun_at = time.monotonic(), iteration
+        self.started = self.written = time.monotonic()
+        self.begun_at = iteration
 
     def tick(self, iteration: int) -> None:
-        """After a step: redraw the bar, at most five times a second, in a terminal only; or tell the chain."""
+        """After a step: the file, once a second; in a terminal the bar, at most five times a second, or the chain's."""
+        now = time.monotonic()
+        if now - self.written >= progress_file.EVERY:
+            self._write(iteration)
         if self.chain is not None:
             length = self._images(self.first, self.last)
             done, trained = (self._images(since, iteration) / length for since in (self.first, self.begun_at))
             self.chain.tick(done, trained, self.text)
-        elif self.terminal and time.monotonic() - self.drawn > REDRAW:
-            self.drawn = time.monotonic()
+        elif self.terminal and now - self.drawn > REDRAW:
+            self.drawn = now
             done = int(30 * self._images(0, iteration) / self._images(0, self.last))
             self.stream.write(f"\r[{'#' * done}{'.' * (30 - done)}] {self._where(iteration)}\x1b[K")
             self.stream.flush()
@@ -103,7 +111,6 @@ class Progress:
     def row(self, iteration: int, rows: list[dict[str, Any]]) -> None:
         """After a metrics row: `rows` are the lanes' newest rows."""
         loss, accuracy = _mean(rows, "train_loss"), _mean(rows, "test_accuracy")
-        speed, left = self._speed(iteration)
         self.text = f"loss {_show(loss, '.4f')} accuracy {_show(accuracy, '.2%')}"
         diverged = [row["seed"] for row in rows if row["diverged_step"] is not None]
         note = f" diverged: seeds {diverged}" if diverged else ""
@@ -111,14 +118,15 @@ class Progress:
             over, rest = ("\r", "\x1b[K") if self.terminal else ("", "")  # in place of the bar, which goes on below
             self.stream.write(f"{over}{self._where(iteration)}, {self._sets(rows)}{note}{rest}\n")
         self.stream.flush()
-        io.write_json(
-            self.out / "progress.json",
-            {
-                "epoch": self.timeline.passes(iteration), "epochs": self.timeline.passes(self.last),
-                "loss": loss, "accuracy": accuracy, "rate": rows[-1]["lr"], "images_per_second": speed,
-                "seconds_left": left, "diverged": diverged,
-            },
-        )  # fmt: skip
+        self.newest = {"loss": loss, "accuracy": accuracy, "rate": rows[-1]["lr"], "diverged": diverged}
+        self._write(iteration)
+
+    def _write(self, iteration: int) -> None:
+        self.written = time.monotonic()
+        speed, left = self._speed(iteration)
+        place = {"epoch": self.timeline.passes(iteration), "epochs": self.timeline.passes(self.last)}
+        pace = {"images_per_second": speed, "seconds_left": left}
+        progress_file.write(self.out / "progress.json", {**place, **pace, **self.newest})
 
     def _sets(self, rows: list[dict[str, Any]]) -> str:
         """Loss and accuracy of every set of images that was looked at."""
@@ -140,12 +148,7 @@ class Progress:
 
     def _where(self, iteration: int) -> str:
         epoch, epochs = self.timeline.passes(iteration), self.timeline.passes(self.last)
-        return f"epoch {epoch:.4g}/{epochs:.4g}, {_clock(self._speed(iteration)[1])} left"
-
-
-def _clock(seconds: float) -> str:
-    """Minutes and seconds: `61:05`."""
-    return "{}:{:02d}".format(*divmod(int(seconds), 60))
+        return f"epoch {epoch:.4g}/{epochs:.4g}, {clock.text(self._speed(iteration)[1])} left"
 
 
 def _mean(rows: list[dict[str, Any]], column: str) -> float | None:

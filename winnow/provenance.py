@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # They carry arguments in, errors and signs of life out, and cannot change a result.
 NOT_A_SOURCE = frozenset(f"winnow/{name}.py" for name in ("cli", "options", "provenance", "pulse", "syntax"))
 # They keep or show a training's result, and cannot change it either.
-NOT_IN_RESULT = frozenset({"winnow/atomic.py", "winnow/progress.py", "winnow/schemas.py", "winnow/store.py"})
+NOT_IN_RESULT = frozenset(
+    f"winnow/{name}.py" for name in ("atomic", "clock", "progress", "progress_file", "schemas", "store")
+)
 
 
 def canonical(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ def work(search: Search, data: Data, trials: int, worker: int, shown: Path | Non
         started, began = time.time(), time.monotonic()
         rows: list[dict[str, Any]] = []
         pruned = False
-        for row in training.on(settings, data, test=False).epochs():
+        made = training.on(settings, data, test=False)
+        for row in made.epochs(_tick(progress, made.per_epoch, settings.epochs)):
             rows.append(finite({column: row[column] for column in (*EPOCH, "diverged_step")}))
             progress.row(row, settings.epochs, settings.learning_rate)
             accuracy = row["validation_accuracy"]
@@ -76,6 +77,11 @@ def work(search: Search, data: Data, trials: int, worker: int, shown: Path | Non
         times = {"seconds": seconds, "started": started, "finished": started + seconds}
         search.finish(trial, {"rows": rows, **times, "worker": worker}, value, pruned)
         print(f"trial {trial.number}: {run_name(settings)}, accuracy {value:.2%}, {seconds:.1f} s", flush=True)
+
+
+def _tick(progress: TrialProgress, per_epoch: int, epochs: int) -> Callable[[int], None]:
+    """What a training calls after every step."""
+    return lambda iteration: progress.tick(lambda: iteration / per_epoch, epochs)
 
 
 def trial_rows(sweep: str, trials: list[FrozenTrial]) -> Iterator[dict[str, Any]]:

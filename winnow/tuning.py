@@ -151,13 +151,16 @@ def train(
     if length is not None:
         spec = spec.with_training(dataclasses.replace(spec.training, length=length))
     setting, job = runs.scenario(spec, data)
-    began = time.monotonic()
+    began, epochs = time.monotonic(), job.timeline.passes(job.last)
 
     def on_mark(trainer: Trainer) -> None:
         row = trainer.outcome.rows[-1]
-        progress.row(row, job.timeline.passes(job.last), row["lr"])
+        progress.row(row, epochs, row["lr"])
 
-    last = Trainer(job, setting.data).run(on_mark).rows[-1]
+    def tick(iteration: int) -> None:
+        progress.tick(lambda: job.timeline.passes(iteration), epochs)
+
+    last = Trainer(job, setting.data).run(on_mark, tick).rows[-1]
     columns = ("epoch", "validation_loss", "validation_accuracy", "diverged_step")
     return {**{column: last[column] for column in columns}, "seconds": time.monotonic() - began}
 

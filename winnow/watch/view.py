@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from winnow.clock import text as span
 from winnow.watch.states import Run, Watched, clock, tail
 
 STYLES = {"done": "green", "running": "cyan", "planned": "dim", "failed": "bold red"}
@@ -52,9 +53,9 @@ def _frame(results: Path, run: Run, running: list[Watched], failed: list[Watched
 
 def _headline(results: Path, run: Run) -> Text:
     if run.ended is None:
-        state = f"running for {duration(time.time() - run.began)}"
+        state = f"running for {span(time.time() - run.began)}"
     else:
-        ended = f"at {clock(run.ended)}, {duration(time.time() - run.ended)} ago"
+        ended = f"at {clock(run.ended)}, {span(time.time() - run.ended)} ago"
         whole = len(run.of("done")) == len(run.jobs)
         state = f"Snakemake gave its last sign of life {ended}" if run.lost else f"ended {ended}"
         state += ": everything is made" if whole else ""
@@ -84,7 +85,7 @@ def _running(jobs: list[Watched], width: int) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
         what = Text.assemble((plain(job.rule), "cyan"), " ", plain(job.name))
-        since = duration(time.time() - job.began) if job.began else ""
+        since = span(time.time() - job.began) if job.began else ""
         if job.note:
             what.append(f"\n{job.note}", "yellow")
         if job.progress is None:
@@ -124,15 +125,6 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def duration(seconds: float) -> str:
-    """`0:07`, `12:31`, `3:04:05`, `2 days`."""
-    whole = max(int(seconds), 0)
-    if whole >= 48 * 3600:
-        return f"{whole // 86400} days"
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
-
-
 def _number(value: object, form: str = ".4g") -> str:
     return format(value, form) if isinstance(value, (int, float)) else "-"
 
@@ -142,4 +134,4 @@ def _percent(value: object) -> str:
 
 
 def _left(value: object) -> str:
-    return duration(value) if isinstance(value, (int, float)) else "-"
+    return span(value) if isinstance(value, (int, float)) else "-"
