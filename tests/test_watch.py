@@ -297,6 +297,28 @@ def test_a_frame_fits_into_the_terminal(tmp_path: Path) -> None:
         assert shown >= fewest, (width, height)
         assert shown + (int(more[1]) if more else 0) == 20
     assert bare(scene.text()).count("failed dense") == 20
+    for width, height in ((40, 24), (40, 12), (60, 14), (80, 12), (50, 20)):
+        lines = bare(scene.text(width, height)).splitlines()
+        assert len(lines) <= height, (width, height)
+        assert max(map(len, lines)) <= width
+        text = " ".join(" ".join(lines).split())
+        assert "60 jobs: 0 done, 20 running, 20 planned, 20 failed" in text
+        assert "2/4" in text, (width, height)
+        assert re.search(r"and \d+ more", text)
+        assert "failed dense" in text
+        assert "that failed before" in text
+
+
+def test_the_plan_is_read_when_it_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Scene(tmp_path, ["a"])
+    read = []
+    original = states._read
+    monkeypatch.setattr(states, "_read", lambda path: read.append(path.name) or original(path))
+    watcher = states.Watcher(tmp_path)
+    assert [watcher.look().jobs[0].name for _ in range(3)] == ["a"] * 3
+    assert read.count("plan.json") == 1
+    Scene(tmp_path, ["b"])
+    assert watcher.look().jobs[0].name == "b"
 
 
 def test_what_another_host_has_written_is_waited_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The file that says how far a job is, for whoever watches. It may be lost: no job waits for the disk or fails of it."""
+"""The file that says how far a job is, for whoever watches. It may be lost: jobs neither wait for it nor fail of it."""
 
 from __future__ import annotations
 

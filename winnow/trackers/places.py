@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ def find(results: Path, studies: Sequence[str] = ()) -> tuple[list[Place], int]:
 
 
 def _study(folder: Path) -> list[Place]:
-    paths = [*folder.rglob("metrics.csv"), *folder.rglob("trials.csv"), folder / "figures"]
+    paths = [folder / "figures"]
+    for root, _, files in os.walk(folder):
+        paths += [Path(root, name) for name in ("metrics.csv", "trials.csv") if name in files]
     places = [place for path in sorted(paths) if (place := of(folder, path.relative_to(folder).as_posix()))]
     return [place for place in places if place.path.name != "figures" or any(place.path.glob("*.png"))]
 

@@ -30,6 +30,7 @@ class WandB:
                 f"{' '.join(sorted(FORBIDDEN))}."
             )
         self.project, self.entity = project, entity
+        self._there: dict[Path, dict[str, list[Path]]] = {}  # as an export finds it when it begins
 
     @property
     def version(self) -> str:
@@ -72,12 +73,17 @@ class WandB:
 
     def written(self, run: Tracked, folder: Path) -> list[Path]:
         """Folders of this run: W&B puts the time into their names."""
-        return sorted(folder.glob(f"offline-run-*-{run.id}"))
+        if folder not in self._there:
+            found = self._there[folder] = {}
+            for path in sorted(folder.glob("offline-run-*-*")):
+                found.setdefault(path.name.rpartition("-")[2], []).append(path)
+        return self._there[folder].get(run.id, [])
 
     def close(self) -> None:
         """Ends the process of W&B's own that wrote the files."""
         import wandb
 
+        self._there.clear()
         wandb.teardown()
 
 

@@ -64,11 +64,24 @@ class Watcher:
     def __init__(self, results: Path) -> None:
         self.results = results
         self._records: dict[str, tuple[tuple[int, int], str | None]] = {}
+        self._plan: tuple[tuple[int, int], tuple[float, dict[str, Any] | None]] | None = None
+
+    def _read_plan(self) -> tuple[float, dict[str, Any] | None]:
+        """(time, plan), read when it is another one: of thousands of jobs it is megabytes."""
+        path = self.results / FOLDER / "plan.json"
+        try:
+            status = os.stat(path)
+        except OSError:
+            return 0.0, None
+        version = (status.st_mtime_ns, status.st_ino)
+        if self._plan is None or self._plan[0] != version:
+            self._plan = (version, _read(path))
+        return self._plan[1]
 
     def look(self) -> Run:
         """How it stands now. UserError where there is no plan."""
         folder = self.results / FOLDER
-        began, plan = _read(folder / "plan.json")
+        began, plan = self._read_plan()
         if plan is None:
             raise UserError(
                 f"--results {self.results} holds no run to watch: {folder / 'plan.json'} is missing or broken. "

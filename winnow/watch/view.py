@@ -20,6 +20,8 @@ from winnow.watch.states import Run, Watched, clock, tail
 
 STYLES = {"done": "green", "running": "cyan", "planned": "dim", "failed": "bold red"}
 WIDE = 100  # columns from which the speed is shown, too
+NARROW = 60  # columns below which a running job has only its place and the time left
+LOW = 20  # lines below which rules are not counted, and of what failed the last line of the log is shown
 LOG_LINES = 5
 
 
@@ -29,23 +31,31 @@ def frame(results: Path, run: Run, console: Console, height: int | None = None) 
     if height is None:
         return _frame(results, run, running, failed, console.width)
     last = failed[-max(height // 16, 1) :]
-    number = min(len(running), height)
+    number, low = min(len(running), height), height < LOW
     while True:
-        made = _frame(results, run, running[:number], last, console.width)
+        made = _frame(results, run, running[:number], last, console.width, low)
         excess = len(console.render_lines(made)) - height
-        if excess <= 0 or number <= 1:
+        if excess > 0 and number > 1:
+            number = max(
+                number - max(excess // 3, 1), 1
+            )  # a job takes three lines at most, unless its name is very long
+        elif excess > 0 and not low:
+            low = True
+        else:
             return made
-        number = max(number - max(excess // 3, 1), 1)  # a job takes three lines at most, unless its name is very long
 
 
-def _frame(results: Path, run: Run, running: list[Watched], failed: list[Watched], width: int) -> Group:
-    parts: list[RenderableType] = [_headline(results, run), _counts(run), _rules(run)]
+def _frame(
+    results: Path, run: Run, running: list[Watched], failed: list[Watched], width: int, low: bool = False
+) -> Group:
+    gap: list[RenderableType] = [] if low else [Text()]
+    parts: list[RenderableType] = [_headline(results, run), _counts(run), *([] if low else [_rules(run)])]
     if running:
-        parts += [Text(), _running(running, width)]
+        parts += [*gap, _running(running, width, low)]
     if more := len(run.of("running")) - len(running):
         parts.append(Text(f"and {more} more", "dim"))
     for job in failed:
-        parts += [Text(), *_failure(job)]
+        parts += [*gap, *_failure(job, 1 if low else LOG_LINES)]
     if more := len(run.of("failed")) - len(failed):
         parts.append(Text(f"and {more} that failed before", "red"))
     return Group(*parts)
@@ -77,36 +87,41 @@ def _rules(run: Run) -> Text:
     return Text(", ".join(f"{plain(rule)} {done[rule]}/{number}" for rule, number in planned.items()), "dim")
 
 
-def _running(jobs: list[Watched], width: int) -> Table:
-    wide = width >= WIDE
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+def _running(jobs: list[Watched], width: int, low: bool) -> Table:
+    names = ["for", "epoch", "accuracy", "rate", *(["images/s"] if width >= WIDE else []), "left"]
+    names = ["epoch", "left"] if width < NARROW else names
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, show_header=not low)
     table.add_column("running", overflow="fold")
-    for name in ("for", "epoch", "accuracy", "rate", *(["images/s"] if wide else []), "left"):
+    room = width - 11 * len(names)  # of a name in one line, whose end tells more than its beginning
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
-        what = Text.assemble((plain(job.rule), "cyan"), " ", plain(job.name))
-        since = span(time.time() - job.began) if job.began else ""
-        if job.note:
-            what.append(f"\n{job.note}", "yellow")
-        if job.progress is None:
-            for line in tail(job.log, 1):  # what does not train says here what it does
-                what.append(f"\n{cut(plain(line), max(width - 40, 20))}", "dim")
-            table.add_row(what, since)
-            continue
-        told = job.progress
-        if "trial" in told:
-            what.append(f"\ntrial {_number(told['trial'])} of {_number(told.get('trials'))}", "dim")
-        cells = [f"{_number(told.get('epoch'))}/{_number(told.get('epochs'))}", _percent(told.get("accuracy"))]
-        cells += [_number(told.get("rate"))]
-        cells += [_number(told.get("images_per_second"), ",.0f")] if wide else []
-        table.add_row(what, since, *cells, _left(told.get("seconds_left")))
+        name = plain(job.name)
+        if low and len(name) > (left := max(room - len(job.rule) - 1, 8)):
+            name = f"…{name[1 - left :]}"
+        what = Text.assemble((plain(job.rule), "cyan"), " ", name)
+        told = job.progress or {}
+        notes = [(job.note, "yellow")] if job.note else []
+        if job.progress is None:  # what does not train says here what it does
+            notes += [(cut(plain(line), max(width - 40, 20)), "dim") for line in tail(job.log, 1)]
+        elif "trial" in told:
+            notes.append((f"trial {_number(told['trial'])} of {_number(told.get('trials'))}", "dim"))
+        for text, style in notes[: 0 if low else None]:
+            what.append(f"\n{text}", style)
+        cells = {
+            "for": span(time.time() - job.began) if job.began else "",
+            "epoch": f"{_number(told.get('epoch'))}/{_number(told.get('epochs'))}",
+            "accuracy": _percent(told.get("accuracy")), "rate": _number(told.get("rate")),
+            "images/s": _number(told.get("images_per_second"), ",.0f"), "left": _left(told.get("seconds_left")),
+        }  # fmt: skip
+        table.add_row(what, *(cells[column] if told or column == "for" else "" for column in names))
     return table
 
 
-def _failure(job: Watched) -> list[RenderableType]:
+def _failure(job: Watched, lines: int) -> list[RenderableType]:
     head = Text.assemble(("failed ", "bold red"), (plain(job.rule), "red"), " ", plain(job.name))
-    head.append(f"\n  {job.note}\n  {plain(job.log)}", "dim")
-    return [head, *(Text(f"  {plain(line)}", no_wrap=True, overflow="ellipsis") for line in tail(job.log, LOG_LINES))]
+    head.append(f"\n  {job.note}\n  {plain(job.log)}" if lines > 1 else f" {job.note}", "dim")
+    return [head, *(Text(f"  {plain(line)}", no_wrap=True, overflow="ellipsis") for line in tail(job.log, lines))]
 
 
 def plain(text: str) -> str:
