@@ -183,6 +183,17 @@ def test_a_folder_of_that_name_is_no_package(package: str, tmp_path: Path, monke
         require(package)
 
 
+def test_runs_keep_their_ids_where_results_move_and_differ_between_roots_of_the_same_path(results: Path) -> None:
+    before = {name: run.id for name, run in told(results).items()}
+    elsewhere = results.with_name("moved")
+    results.rename(elsewhere)
+    assert {name: run.id for name, run in told(elsewhere).items()} == before
+    elsewhere.rename(results)
+    (results / places.ROOT_ID).unlink()  # as on another machine
+    other = {name: run.id for name, run in told(results).items()}
+    assert not set(before.values()) & set(other.values())
+
+
 class Plain:
     """A tracker that is a text file, to see what is written and when."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from winnow import atomic
 from winnow.errors import UserError
 from winnow.plugins import valid_names
 
@@ -21,6 +24,7 @@ PLACES = (  # below a study's folder; docs/files.md describes them
     r"figures",
 )
 
+ROOT_ID = ".id"  # in a results root
 OTHERS = ("data", "logs", "benchmarks", "report", "trackers")  # folders of a results root that are no study
 
 
@@ -32,6 +36,7 @@ class Place:
     parts: tuple[str, ...]
     tags: dict[str, str]
     path: Path
+    root: str = ""  # the name of its results root, which no other has
 
 
 def find(results: Path, studies: Sequence[str] = ()) -> tuple[list[Place], int]:
@@ -42,11 +47,11 @@ def find(results: Path, studies: Sequence[str] = ()) -> tuple[list[Place], int]:
     if not results.is_dir():
         raise UserError(f"--results {results} is no folder; valid is a results root, such as results/quick.")
     found: dict[str, list[Place]] = {}
-    unfinished = 0
+    unfinished, root = 0, root_id(results)
     for folder in sorted(path for path in results.iterdir() if path.is_dir() and path.name not in OTHERS):
         if folder.name.startswith("."):
             continue
-        places = _study(folder)
+        places = [replace(place, root=root) for place in _study(folder)]
         whole = [place for place in places if place.path.name != "metrics.csv" or _finished(place.path.parent)]
         if any(place.path.name != "figures" for place in whole):
             found[folder.name] = whole
@@ -60,6 +65,20 @@ def find(results: Path, studies: Sequence[str] = ()) -> tuple[list[Place], int]:
         if study not in found:
             raise UserError(f"--study {study}: {results} has no finished run of it. {valid_names(study, found)}")
     return [place for study, places in found.items() if not studies or study in studies for place in places], unfinished
+
+
+def root_id(results: Path) -> str:
+    """The name of a results root, drawn when it is first asked for and kept there; its path where that cannot be.
+
+    Equal paths on two machines are two roots, and a root that was moved is the same.
+    """
+    file = results / ROOT_ID
+    try:
+        if not file.exists():
+            atomic.write(file, f"{uuid.uuid4().hex}\n".encode())
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return f"{platform.node()}:{results.resolve()}"
 
 
 def _study(folder: Path) -> list[Place]:

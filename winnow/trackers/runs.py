@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class Tracked:
 
     config: nested settings. points: in order, each with the value of `step` ('iteration' or 'epoch'). images: caption
     and file by name. confusion: (true class, predicted class, count). source: the file or folder that all this is from.
+    root: the name of its results root; '' for a run by itself, which is named by host and path.
     """
 
     name: str
@@ -45,11 +47,13 @@ class Tracked:
     points: list[dict[str, float]] = field(default_factory=list)
     images: dict[str, tuple[str, Path]] = field(default_factory=dict)
     confusion: list[tuple[str, str, int]] = field(default_factory=list)
+    root: str = ""
 
     @property
     def id(self) -> str:
-        """The same for the same results at the same place: what an export again replaces."""
-        return hashlib.sha256(f"{self.source.resolve()}|{self.name}".encode()).hexdigest()[:16]
+        """The same for the same run of the same results root: what an export again replaces."""
+        root = self.root or f"{platform.node()}:{self.source.resolve()}"
+        return hashlib.sha256(f"{root}|{self.name}".encode()).hexdigest()[:16]
 
     @property
     def digest(self) -> str:
@@ -91,7 +95,7 @@ def lanes(place: Place) -> Iterator[Tracked]:
         parts = place.parts if place.parts[-1:] == (f"seed{seed}",) else (*place.parts, f"seed{seed}")
         yield Tracked(
             "/".join((place.study, *parts)), "/".join(parts), "/".join((place.study, *parts[:-1])), tags, place.path,
-            config, points=_points(rows), confusion=confusion.get(seed, []),
+            config, points=_points(rows), confusion=confusion.get(seed, []), root=place.root,
         )  # fmt: skip
 
 
@@ -125,14 +129,15 @@ def trials(place: Place) -> Iterator[Tracked]:
             config["training"] = {"epochs": row["epochs"], "lr": float(row["lr"]), **tuned}
         title = label if sweep else "/".join((*place.parts, f"trial{number}"))
         name = f"{group}/trial{number:04}_{label}"
-        yield Tracked(name, title, group, tags, place.path, config, step="epoch", points=_points(course))
+        points = _points(course)
+        yield Tracked(name, title, group, tags, place.path, config, step="epoch", points=points, root=place.root)
 
 
 def figures(place: Place) -> Iterator[Tracked]:
     """One run that has all figures of a study."""
     images = {path.stem: (caption("figures", path.stem), path) for path in sorted(place.path.glob("*.png"))}
     name = f"{place.study}/figures"
-    yield Tracked(name, name, place.study, place.tags, place.path, {**place.tags}, images=images)
+    yield Tracked(name, name, place.study, place.tags, place.path, {**place.tags}, images=images, root=place.root)
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
