@@ -266,7 +266,9 @@ def test_figures_have_captions_and_their_command(results: Path) -> None:
 
 def test_by_hand_the_preset_and_the_studies_are_found(tmp_path: Path) -> None:
     (tmp_path / "presets").mkdir()
-    (tmp_path / "presets/quick.yaml").write_text("pathvars: {results: results/quick}\n")
+    (tmp_path / "presets/quick.yaml").write_text(
+        "# For a <look>,\n# not for conclusions.\n# snakemake --cores 2\n\npathvars: {results: results/quick}\n# more\n"
+    )
     (tmp_path / "config.yaml").write_text("studies: [b, a]\n")
     results = tmp_path / "results/quick"
     (results / "c/tables").mkdir(parents=True)
@@ -275,6 +277,14 @@ def test_by_hand_the_preset_and_the_studies_are_found(tmp_path: Path) -> None:
     assert by_hand.overlays(tmp_path, tmp_path / "results") == []
     assert by_hand.studies(tmp_path, results, files) == ["b", "a", "c"]
     assert by_hand.studies(tmp_path, tmp_path / "elsewhere", []) == []
+    assert by_hand.purposes(tmp_path, [*files, "never.yaml", "config.yaml"]) == [
+        ("presets/quick.yaml", "For a <look>, not for conclusions.")
+    ]
+
+
+def test_the_page_says_what_its_preset_is_for(results: Path) -> None:
+    made = page.render(results, list(KINDS), {}, [], [("presets/quick.yaml", "For a <look>, not for conclusions.")])
+    assert "For a &lt;look&gt;, not for conclusions." in made.partition("In short")[0]
 
 
 def test_the_program_writes_a_small_page_soon(results: Path, tmp_path: Path) -> None:

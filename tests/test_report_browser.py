@@ -90,6 +90,17 @@ def test_nothing_is_wider_than_the_screen(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+def test_an_arm_has_one_colour_in_all_charts(page: Any) -> None:
+    """The second arm is the first of those that have a difference to the first one."""
+    read = """name => Object.fromEntries([...document.querySelectorAll(`[data-chart=${name}] .points`)].map(
+      p => [p.parentNode.getAttribute("stroke"), 1]))"""
+    whole, difference = (set(page.evaluate(read, name)) for name in ("accuracy", "difference"))
+    assert len(whole) == 2
+    assert len(difference) == 1
+    assert difference < whole
+    assert "var(--c0)" not in difference
+
+
 def test_filters_leave_points_and_rows_out(opened: Opened) -> None:
     page, before = opened.page, opened.points("accuracy")
     rows = page.locator("[data-table=summary] tbody tr:not([hidden])")

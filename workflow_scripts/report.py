@@ -27,7 +27,8 @@ def main() -> None:
     files = by_hand.overlays(provenance.ROOT, args.results) if args.configfile is None else args.configfile
     config = spec.get("config")
     studies = list(config) if config else by_hand.studies(provenance.ROOT, args.results, files)
-    html = page.render(args.results, studies, config or {}, files).encode()
+    purposes = by_hand.purposes(provenance.ROOT, files)
+    html = page.render(args.results, studies, config or {}, files, purposes).encode()
     atomic.write(out, html)
     print(f"{out}: {len(html) / 1e6:.1f} MB")
     provenance.finish(args, [out])

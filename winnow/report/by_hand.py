@@ -1,7 +1,8 @@
-"""What the workflow knows and a call by hand must find out: which studies belong to a results root, and its preset."""
+"""What the page is told beside results: which studies belong to a results root, and what its preset is for."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ def studies(root: Path, results: Path, files: list[str]) -> list[str]:
     named = [names for names in asked if names][-1:]
     there = sorted(path.parent.name for path in results.glob("*/tables") if path.is_dir())
     return list(dict.fromkeys([*(named[0] if named else []), *there]))
+
+
+def purposes(root: Path, files: list[str]) -> list[tuple[str, str]]:
+    """(overlay, what its first comment says it is for): a preset may not be for conclusions."""
+    found = []
+    for name in files:
+        path = root / name
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        comment = [line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines)]
+        text = " ".join(line for line in comment if not line.startswith("snakemake "))
+        found += [(name, text)] if text else []
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,9 +39,16 @@ class Study:
     made: str = ""
 
 
-def render(results: Path, studies: Sequence[str], config: Mapping[str, Any], overlays: Sequence[str] = ()) -> str:
+def render(
+    results: Path,
+    studies: Sequence[str],
+    config: Mapping[str, Any],
+    overlays: Sequence[str] = (),
+    purposes: Sequence[tuple[str, str]] = (),
+) -> str:
     """The page about `results` as HTML. `studies`: those that belong there, with or without results. `config`: what the
-    configuration says of them, by name. `overlays`: its files beside config.yaml, for commands. UserError: no study."""
+    configuration says of them, by name. `overlays`: its files beside config.yaml, for commands; `purposes`: what these
+    are for. UserError: no study."""
     if not studies:
         raise UserError(
             f"{results} holds no study: no folder in it has tables/. Name a results root, e.g. results/quick."
@@ -60,7 +67,7 @@ def render(results: Path, studies: Sequence[str], config: Mapping[str, Any], ove
     return environment.get_template("page.html").render(
         results=results.as_posix(), studies=found, data=_data(found), arm_columns=ran.ARM,
         style=inlined.text("style.css"), scripts=[inlined.text(name) for name in inlined.SCRIPTS],
-        overlays=f" --configfile {files}" if files else "",
+        overlays=f" --configfile {files}" if files else "", purposes=purposes,
     )  # fmt: skip
 
 

@@ -16,22 +16,34 @@ COSTS = {
 }
 
 
-def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame, scenario: str) -> str:
-    """The arm that validation chose in a scenario, and what it came to; nothing where no tuning was for it."""
+def choice(ranking: pandas.DataFrame, scenario: str) -> pandas.Series | None:
+    """The row of the arm that validation chose in a scenario; None where no tuning was for it, or all diverged."""
     mine = ranking[(ranking["scenario"] == scenario) & ranking["validation_loss"].notna()]
-    if mine.empty:  # it takes another scenario's tuning, or every setting diverged
+    return None if mine.empty else mine.iloc[mine["rank"].argmin()]
+
+
+def take(ranking: pandas.DataFrame, outcomes: pandas.DataFrame, scenario: str) -> str:
+    """The arm that validation chose in a scenario, and what it came to, also against the reference."""
+    best = choice(ranking, scenario)
+    if best is None:
         return ""
-    best = mine.iloc[mine["rank"].argmin()]
-    text = (
-        f"{scenario}: of {words.count(len(mine), 'tuned arm')}, {best['arm']} had the smallest validation loss "
-        f"({best['validation_loss']:.4f} nats, one seed; rate {best['lr']})"
-    )
+    tuned = ranking[(ranking["scenario"] == scenario) & ranking["validation_loss"].notna()]
+    said = [
+        f"{scenario}: of {words.count(len(tuned), 'tuned arm')}, {best['arm']} had the smallest validation loss "
+        f"({best['validation_loss']:.4f} nats, one seed; rate {best['lr']})."
+    ]
     final = outcomes[(outcomes["scenario"] == scenario) & (outcomes["arm"] == best["arm"])]
     for row in each(final[final["test_accuracy"].notna()]):
         ends = (row.test_accuracy_ci95_low, row.test_accuracy_ci95_high)
-        text += f". Trained anew with this setting it reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test "
-        text += f"accuracy in {words.seconds(row.seconds)} of training per seed"
-    return f"{text}."
+        said.append(
+            f"Trained anew with this setting it reaches {words.accuracy(row.test_accuracy, *ends, row.n)} test "
+            f"accuracy in {words.seconds(row.seconds)} of training per seed."
+        )
+        if not words.missing(row.difference):
+            ends = (row.difference_ci95_low, row.difference_ci95_high)
+            text = words.compare(row.arm, row.reference, row.difference, *ends, row.pairs)
+            said.append(f"Against the reference: {text}.")
+    return " ".join(said)
 
 
 def taken(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
@@ -61,8 +73,9 @@ def most_accurate(mine: pandas.DataFrame) -> str:
     near = others[others["test_accuracy_ci95_high"] >= low]
     if near.empty:
         return f"{text}; no interval of the {words.count(len(others), 'other')} overlaps with it"
+    which = "all" if len(near) == len(others) else f"{len(near)} of the"
     names = f" ({words.listing(list(near['arm']))})" if len(near) <= FEW else ""
-    return f"{text}; the intervals of {len(near)} of the {words.count(len(others), 'other')} overlap with it{names}"
+    return f"{text}; the intervals of {which} {words.count(len(others), 'other')} overlap with it{names}"
 
 
 def answers(tables: dict[str, pandas.DataFrame], compared: Compared) -> list[tuple[str, list[str]]]:
@@ -72,13 +85,12 @@ def answers(tables: dict[str, pandas.DataFrame], compared: Compared) -> list[tup
         return []
     first = str(outcomes["scenario"].iloc[0])
     networks = list(dict.fromkeys(spec["model"]["name"] for spec in compared.arms.values() if "model" in spec))
-    said = [text] if "ranking" in tables and (text := take(tables["ranking"], outcomes, first)) else []
-    said.append(f"Most accurate on the test images in {best(outcomes)[0]}")
-    said += reference(outcomes[outcomes["scenario"] == first])
     mine = outcomes[outcomes["scenario"] == first]
-    said += [
-        f"{name}: {text}" for name, text in compared.told if name == mine.iloc[mine["test_accuracy"].argmax()]["arm"]
-    ]
+    chosen = choice(tables["ranking"], first) if "ranking" in tables else None
+    named = (mine.iloc[mine["test_accuracy"].argmax()] if chosen is None else chosen)["arm"]
+    said = [] if chosen is None else [take(tables["ranking"], outcomes, first)]
+    said.append(f"Most accurate on the test images in {best(outcomes)[0]}")
+    said += [f"{name}: {text}" for name, text in compared.told if name == named]
     said += [f"Scenario {name}: {text}" for name, text in compared.scenarios if name == first]
     found = [(f"Which optimiser to take for {words.listing(networks) or 'the network'}?", said)]
     thin = outcomes[outcomes["density"] < 1]
