@@ -103,8 +103,8 @@ def test_the_optimiser_to_take_is_the_one_that_validation_chose() -> None:
     assert question == "Which optimiser to take for lenet5?"
     assert said == [
         "plain: of 2 tuned arms, muon had the smallest validation loss (0.2500 nats, one seed; rate 0.02). Trained "
-        "anew with this setting it reaches 91.00 % [90.80, 91.20] (5 seeds) test accuracy in 50 s of training per seed. "
-        "Against the reference: muon reaches 1.00 [0.80, 1.20] points more than sgd (5 paired seeds).",
+        "anew with this setting it reaches 91.00 % [90.80, 91.20] (5 seeds) test accuracy in 50 s of training per "
+        "seed. Against the reference: muon reaches 1.00 [0.80, 1.20] points more than sgd (5 paired seeds).",
         "Most accurate on the test images in plain: lion, 91.10 % [90.90, 91.30] (5 seeds); the intervals of 1 of the "
         "2 others overlap with it (muon).",
         "muon: momentum, orthogonalised",
