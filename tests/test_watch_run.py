@@ -32,6 +32,7 @@ RUN = "results/toy/eg/dense/all/lr0.5/seeds0-1/metrics.csv"
 def tree(tmp_path: Path) -> Tree:
     tree = planted(tmp_path / "tree")
     shutil.copytree(ROOT / "winnow/watch", tree.path / "winnow/watch", dirs_exist_ok=True)
+    shutil.copy(ROOT / "winnow/clock.py", tree.path / "winnow")
     shutil.copy(ROOT / "workflow_scripts/watch.py", tree.path / "workflow_scripts")
     return tree
 
