@@ -14,7 +14,7 @@ from report_results import KINDS, make
 from winnow import io
 from winnow.report import compared, page, ran, words
 from winnow.report.compared import Compared
-from winnow.report.sections import _benchmark_findings, _pruning_arms, _sweep_findings
+from winnow.report.sections import _benchmark_choice, _benchmark_findings, _pruning_arms, _sweep_findings
 from winnow.schemas import SCHEMAS
 
 ADAM: dict[str, Any] = {
@@ -99,7 +99,7 @@ def test_the_optimiser_to_take_is_the_one_that_validation_chose() -> None:
     ranking = pandas.DataFrame({"scenario": "plain", "arm": ["lion", "muon"], "rank": [2, 1], "lr": ["0.1", "0.02"],
                                 "validation_loss": [0.3, 0.25]})  # fmt: skip
     known = Compared({"muon": WIDE}, told=[("muon", "momentum, orthogonalised"), ("lion", "signs")])
-    ((question, said),) = _benchmark_findings.answers({"outcomes": outcomes, "ranking": ranking}, known)
+    ((question, said),) = _benchmark_choice.answers({"outcomes": outcomes, "ranking": ranking}, known)
     assert question == "Which optimiser to take for lenet5?"
     assert said == [
         "plain: of 2 tuned arms, muon had the smallest validation loss (0.2500 nats, one seed; rate 0.02). Trained "

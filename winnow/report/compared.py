@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import numpy as np
 import pandas
 
 from winnow import io
-from winnow.report import ran, words
-from winnow.report.captions import caption
+from winnow.report import ran, recipes, words
+from winnow.report.captions import sentence
 from winnow.schemas import SETTINGS
 
 Runs = list[tuple[Path, dict[str, Any]]]
@@ -22,13 +21,6 @@ SHARED = {
     "inputs": "pixel values", "augmentation": "augmentation", "label_smoothing": "label smoothing",
     "clip": "gradients clipped at norm",
 }  # fmt: skip
-SCOPE = {"global": "among all prunable weights together", "layerwise": "in each layer by itself"}
-RESTART = {
-    "rewind": "Then all that is left goes back to its values {point}.",
-    "random": "Then all that is left starts from a fresh initialisation.",
-    "keep": "Then training goes on from the trained weights.",
-    "signs": "Then every weight goes back to its sign {point}, with one magnitude per layer.",
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class Compared:
     def meanings(self, arms: list[str]) -> list[str]:
         """The optimisers of these arms in words, if they are known."""
         names = dict.fromkeys(self.arms[arm]["optimizer"]["name"] for arm in arms if arm in self.arms)
-        return [f"Optimiser {name}: {_first(caption('optimizers', name))}" for name in names]
+        return [f"Optimiser {name}: {sentence('optimizers', name)}" for name in names]
 
     def other(self, a: str, b: str) -> list[str]:
         """What two arms differ in beside their optimiser and what belongs to it."""
@@ -77,12 +69,12 @@ def collect(folder: Path, runs: Runs, tables: dict[str, pandas.DataFrame]) -> Co
     specs = ran.trainings(folder, runs)
     arms = {arm: specs[arm] for arm in order("summary", "arm") + order("outcomes", "arm") if arm in specs}
     shared = [key for key in SHARED if len({repr(spec.get(key)) for spec in arms.values()}) == 1]
-    recipes, scenarios = _recipes(folder, runs), _scenarios(folder, runs, order("tuning", "scenario"))
+    pruned, scenarios = recipes.told(folder, runs), _scenarios(folder, runs, order("tuning", "scenario"))
     text = _options(next(iter(arms.values()), {}), shared)
     return Compared(
         arms, f"All arms: {text}." if text else _dataset(folder),
         [(arm, _arm(spec, shared)) for arm, spec in arms.items()],
-        [(name, recipes[name]) for name in order("summary", "recipe") if name in recipes],
+        [(name, pruned[name]) for name in order("summary", "recipe") if name in pruned],
         [(name, scenarios[name]) for name in order("outcomes", "scenario") if name in scenarios],
         spaces(tables["trials"]) if "trials" in tables else [],
     )  # fmt: skip
@@ -112,7 +104,7 @@ def _range(values: pandas.Series[Any]) -> str:
 def _arm(spec: dict[str, Any], shared: list[str]) -> str:
     own = _options(spec, [key for key in SHARED if key not in shared])
     text = f"optimiser {words.options(spec['optimizer'])}, rate {spec.get('lr')}" + (f", {own}" if own else "")
-    return f"{text}. {_first(caption('optimizers', spec['optimizer']['name']))}"
+    return f"{text}. {sentence('optimizers', spec['optimizer']['name'])}"
 
 
 def _options(spec: dict[str, Any], keys: list[str]) -> str:
@@ -124,57 +116,6 @@ def _options(spec: dict[str, Any], keys: list[str]) -> str:
         for key, value in parts
         if value is not None
     )
-
-
-def _first(text: str) -> str:
-    """Its first sentence, without references (in brackets, with a year)."""
-    return re.sub(r" \([^()]*\b(19|20)\d\d\b[^()]*\)", "", text).partition(". ")[0].rstrip(".:") + "."
-
-
-def _recipes(folder: Path, runs: Runs) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path, run in runs:
-        parts, spec = path.relative_to(folder).parts, run.get("spec") or {}
-        if len(parts) == 5 and parts[3].startswith("round") and parts[1] not in found:
-            found[parts[1]] = _recipe(path, spec)
-    return found
-
-
-def _recipe(path: Path, spec: dict[str, Any]) -> str:
-    rewind = (spec.get("training") or {}).get("rewind", "0it")
-    point = "at initialisation" if rewind.startswith("0") else f"after {words.length(rewind)}"
-    if spec.get("sparsify"):
-        return f"Thinned while it trains. {_first(caption('sparsifiers', spec['sparsify']['name']))}"
-    if in_run := spec.get("in_run"):
-        at = words.listing([words.length(moment) for moment in in_run["at"]])
-        restart = f"Inside one run, after {at}; each time all that is left goes back to its values {point}."
-        return f"{_chosen(spec)} {restart}"
-    recipe = spec.get("recipe") or {}
-    restart = RESTART.get(recipe.get("restart", ""), "").format(point=point)
-    if recipe.get("criterion") is None:
-        return f"The masks of {_twin(path) or 'another recipe'}. {restart}"
-    shot = " Chosen anew from the dense network for every density." if recipe.get("one_shot") else ""
-    return f"{_chosen(recipe)}{shot} {restart}"
-
-
-def _chosen(recipe: dict[str, Any]) -> str:
-    scope = SCOPE.get(recipe.get("scope", ""), "")
-    return f"{_first(caption('criteria', recipe['criterion']))[:-1]}, {scope}."
-
-
-def _twin(path: Path) -> str:
-    """The recipe whose masks a run has."""
-    mine, *_, arm = path.parent / "mask.safetensors", path.parents[3]
-    if mine.exists():
-        kept, _ = io.read_tensors(mine)
-        for other in sorted(arm.glob(f"*/{mine.relative_to(path.parents[2])}")):
-            if other != mine and _equal(kept, io.read_tensors(other)[0]):
-                return other.relative_to(arm).parts[0]
-    return ""
-
-
-def _equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
-    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
 def _scenarios(folder: Path, runs: Runs, tuned: list[str]) -> dict[str, str]:
@@ -202,9 +143,9 @@ def _scenario(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
         text = _options(one, [key for key in SHARED if one.get(key) != two.get(key)])
         said += [f"{text[:1].upper()}{text[1:]}."] if text else []
         if (augmentation := one.get("augmentation")) != two.get("augmentation") and augmentation:
-            said.append(_first(caption("augmentations", augmentation["name"])))
+            said.append(sentence("augmentations", augmentation["name"]))
         if sparsify := mine.get("sparsify"):
             said.append(f"At most {words.density(sparsify['density'])} of the prunable weights are not zero.")
-            said.append(_first(caption("sparsifiers", sparsify["name"])))
+            said.append(sentence("sparsifiers", sparsify["name"]))
         said += [f"With {name.replace('_', ' ')}." for name in one["optimizer"] if name not in two["optimizer"]]
     return " ".join(dict.fromkeys(said))

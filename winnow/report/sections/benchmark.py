@@ -7,6 +7,7 @@ import pandas
 from winnow.report.compared import NOTHING, Compared
 from winnow.report.content import Finding, Section, Table
 from winnow.report.sections import _benchmark_charts as charts
+from winnow.report.sections import _benchmark_choice as choice
 from winnow.report.sections import _benchmark_findings as findings
 
 NEEDS = "outcomes"
@@ -17,9 +18,9 @@ def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -
     """What the tables that exist say; `outcomes` always does."""
     outcomes = tables["outcomes"]
     found = Section("Which optimiser is the most accurate in each scenario, and what does it cost?", filters=("arm",))
-    found.answers = findings.answers(tables, compared)
+    found.answers = choice.answers(tables, compared)
     if "ranking" in tables:
-        said = findings.taken(tables["ranking"], outcomes)
+        said = choice.taken(tables["ranking"], outcomes)
         found.findings.append(Finding("Which optimiser to take", said, "ranking"))
     found.findings += [
         Finding("Most accurate on the test images", findings.best(outcomes), "outcomes"),
