@@ -51,7 +51,7 @@ export: $(STAMP) ## finished runs as a tracker's own files: TO=tensorboard or TO
 why: $(STAMP) ## what is stale, and because of which change
 	@$(BIN)/python workflow_scripts/why.py $(WHY)
 
-bench: $(STAMP) ## the benchmarks (BENCH="workflow" for one), into docs/benchmarks.md
+bench: $(STAMP) ## the benchmarks but those of a GPU and of the report (BENCH="report" for one), into docs/benchmarks.md
 	@$(BIN)/python benchmarks/run.py $(BENCH)
 
 bench-gpu: $(STAMP) ## the benchmark of a GPU, within 8 minutes, into docs/benchmarks.md

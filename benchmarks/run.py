@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/benchmarks.md"
+UNASKED = ("gpu", "report")  # what needs a GPU, and what needs an hour of jobs before it
 INTRODUCTION = """# Benchmarks
 
 Written by `make bench`; one section alone: `make bench BENCH=name`. Both sides of a ratio are measured in the same run
@@ -54,9 +55,9 @@ def main() -> None:
     programs = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem != "run"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which benchmarks: {', '.join(programs)} (default: all but gpu)"
+        "names", nargs="*", metavar="NAME", help=f"which benchmarks: {', '.join(programs)} (default: all but {' and '.join(UNASKED)})"
     )
-    names = parser.parse_args().names or [name for name in programs if name != "gpu"]
+    names = parser.parse_args().names or [name for name in programs if name not in UNASKED]
     if unknown := set(names) - programs.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(programs)}")
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
