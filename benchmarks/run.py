@@ -54,9 +54,8 @@ def section(program: Path) -> str:
 def main() -> None:
     programs = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem != "run"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which benchmarks: {', '.join(programs)} (default: all but {' and '.join(UNASKED)})"
-    )
+    known = f"{', '.join(programs)} (default: all but {' and '.join(UNASKED)})"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which benchmarks: {known}")
     names = parser.parse_args().names or [name for name in programs if name not in UNASKED]
     if unknown := set(names) - programs.keys():
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(programs)}")

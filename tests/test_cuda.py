@@ -221,9 +221,17 @@ def test_steps_are_replayed_and_equal_those_one_by_one(
     agree(found, Trainer(job, data).run(), 1e-6)
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="this machine has no second CUDA device")
+def test_steps_are_captured_on_the_device_that_is_named(tiny: dict[str, Any], digits: Path) -> None:
+    found = Trainer(*make_job(short(tiny), digits, "cuda:1")).run()
+    agree(found, Trainer(*make_job(short(tiny), digits, "cpu")).run())
+
+
 @ON_CUDA
 def test_nothing_between_marks_waits_for_the_device(tiny: dict[str, Any], digits: Path) -> None:
-    job, data = make_job({**tiny, "evaluate_every": "3ep"}, digits, DEVICE)
+    """Steps one by one, too, at rates that change and differ between lanes."""
+    spec = {**tiny, "evaluate_every": "3ep", "schedule": {"name": "one_cycle"}}
+    job, data = make_job(spec, digits, DEVICE, lr=(0.05, 0.1))
     trainer = Trainer(job, data)
     for _ in range(captured.WARM_UP):
         trainer._step()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from winnow import io, runs, store, stored_run
 from winnow.errors import UserError
@@ -128,14 +129,71 @@ def test_a_killed_fused_job_goes_on_with_the_same_bits(
             assert mine.read_bytes() == (entry / "final.safetensors").read_bytes()
 
 
-def test_a_diverged_lane_is_that_of_its_own_run(tiny: dict[str, Any], digits: Path, tmp_path: Path) -> None:
-    spec = fused(short(tiny, clip=None), tmp_path, ("0.05", "1e30"))
+def test_a_run_that_diverges_ends_as_it_would_alone_and_leaves_the_others_alone(
+    tiny: dict[str, Any], digits: Path, tmp_path: Path
+) -> None:
+    """Rows, costs, steps, and when the test images were looked at: at a new minimum of the run's own losses."""
+    changes = {"clip": None, "evaluate_every": "2it", "test_every": "20it", "step_losses": True}
+    spec, skipped = fused(short(tiny, **changes), tmp_path, ("0.3", "1e30")), 0
     runs.train_fused(spec, place(tmp_path, digits))
-    diverged = {}
     for one, folder in spec.runs():
         runs.train_dense(one, place(tmp_path, digits, folder.name))
-        diverged[one.lr, tuple(one.seeds)] = io.read_json(folder / "run.json")["diverged"]
-    assert diverged == {("0.05", (0, 1)): [], ("0.05", (2,)): [], ("1e30", (0, 1)): [0, 1], ("1e30", (2,)): [2]}
+        runs.train_dense(one, Place(digits, tmp_path / "alone" / folder.name, tmp_path / "alone/store"))
+        found, expected = (
+            {name: io.read_table(at / f"{name}.csv", name) for name in ("metrics", "steps")}
+            | {"run": io.read_json(at / "run.json")}
+            for at in (folder, tmp_path / "alone" / folder.name)
+        )
+        assert found["run"]["diverged"] == (one.seeds if one.lr == "1e30" else [])
+        for key in ("diverged", "sample_gradients"):
+            assert found["run"][key] == expected["run"][key]
+        for name, columns in (("metrics", ["seed", "iteration", "diverged_step"]), ("steps", ["seed", "step"])):
+            assert found[name][columns].equals(expected[name][columns])
+        looks = [table["metrics"]["test_accuracy"].notna().tolist() for table in (found, expected)]
+        assert looks[0] == looks[1]
+        skipped += looks[0].count(False) if one.lr == "0.3" else 0
+    assert skipped
+
+
+def test_a_job_killed_while_it_writes_its_lanes_goes_on_from_its_checkpoint(
+    tiny: dict[str, Any], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, written = fused(tiny, tmp_path), []
+    write = store.Entry.write
+
+    def killed(self: store.Entry, given: Any) -> Any:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(self)
+        return write(self, given)
+
+    monkeypatch.setattr(store.Entry, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train_fused(spec, place(tmp_path, digits))
+    monkeypatch.setattr(store.Entry, "write", write)
+    first: list[int] = []
+    restore = stored_run.Trainer.restore
+    monkeypatch.setattr(
+        stored_run.Trainer, "restore", lambda self, *given: (restore(self, *given), first.append(self.iteration))
+    )
+    assert len(runs.train_fused(spec, place(tmp_path, digits))["trained"]) == 4
+    assert first
+    assert first[0] > 0
+
+
+def test_more_lanes_than_the_store_holds_or_the_device_has_memory_for(
+    tiny: dict[str, Any], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Place(digits, tmp_path / "fused", tmp_path / "store", store_limit=20_000)
+    with pytest.raises(UserError, match=r"6 lanes .* need .* GB of the store, which is limited to 2e-05 GB"):
+        runs.train_fused(fused(tiny, tmp_path), small)
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(stored_run, "_train", full)
+    with pytest.raises(UserError, match="6 lanes at once do not fit into the memory of cpu"):
+        runs.train_fused(fused(tiny, tmp_path), place(tmp_path, digits))
 
 
 @pytest.mark.parametrize("members", [[], [{"lr": "0.1"}], [{"lr": "0.1", "seeds": [0], "folder": "x", "more": 1}]])

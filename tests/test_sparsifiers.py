@@ -194,7 +194,7 @@ def prunable(*tensors: torch.Tensor, scope: str = "global", optimizer: str = "sg
     whole = problem.stacked(model, start, list(range(len(tensors[0]))), None, None)
     rates = torch.full((len(tensors[0]),), 0.1)
     plugin = plugins.load_class("optimizers", optimizer)(list(whole.handles.values()), lr=rates, **more)
-    parts = [lane_optimizers.Part(plugin, whole, slice(None), np.zeros(len(whole.seeds)))]
+    parts = [lane_optimizers.Part(plugin, whole, slice(None), rates.double(), 0.1)]
     sparsify = Sparsify({"name": "test"}, names, scope, lambda text: int(text.removesuffix("it")), 100)
     return PrunableWeights(sparsify, whole, parts)
 

@@ -631,6 +631,17 @@ class TestWhy:
         assert "because config: candidates: 1 added, 0 removed: 1 job\n    select toy eg\n" in text
         assert f"{len(tree.stale(*arguments))} jobs would run." in text
 
+    def test_a_fused_sweep(self, tree: Tree) -> None:
+        fused = {"sweep": {"seeds": [[0]], "fuse": ["lr"]}}
+        tree.run(*tree.overlay(**fused))
+        assert self.why(tree, *tree.overlay(**fused)) == "Nothing is stale.\n"
+        more = tree.overlay(**fused, arms={"gd": {"rates": [0.1, 0.2, 0.3]}})
+        assert f"{len(tree.stale(*more))} jobs would run." in self.why(tree, *more)
+        (tree.path / "results/toy/gd/dense/fused/lanes.json").unlink()
+        text = self.why(tree, *tree.overlay(**fused))
+        assert text == "because an output is missing: 1 job\n    fuse toy gd\n1 jobs would run.\n"
+        assert len(tree.stale(*tree.overlay(**fused))) == 1
+
     def test_before_the_first_run(self, tree: Tree) -> None:
         shutil.rmtree(tree.path / "results")
         assert self.why(tree, "--jobs", "0").startswith("because never made: ")

@@ -8,7 +8,9 @@ two counters. Replayed are steps with whole batches of an optimiser that is `cap
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from winnow.lane_optimizers import Part
 from winnow.training_job import TrainingJob
 
 Program = Callable[[], None]
-WARM_UP = 3  # steps before the first capture: libraries make their handles, optimisers their state
+WARM_UP = 3  # steps before a capture: libraries make their handles and plans, optimisers their state
 
 
 def recorder(device: torch.device) -> Callable[[Program], Program] | None:
@@ -28,12 +30,19 @@ def recorder(device: torch.device) -> Callable[[Program], Program] | None:
 
 
 def cuda_graph(step: Program) -> Program:
-    """The replay of `step` as a CUDA graph."""
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
+    """The replay of `step` as a CUDA graph, on the current device (`engine.make_current`)."""
+    cuda: Any = torch.cuda  # parts of it carry no types
+    graph = cuda.CUDAGraph()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*CUDA Graph is empty")  # the step ran on another device
+        with cuda.graph(graph, stream=cuda.Stream()):
+            step()
     replay: Program = graph.replay
     return replay
+
+
+def _nothing() -> None:
+    """The replay before the first capture."""
 
 
 def of(job: TrainingJob, parts: Sequence[Part], batches: Batches) -> CapturedSteps | None:
@@ -50,8 +59,9 @@ class CapturedSteps:
     def __init__(self, job: TrainingJob, part: Part, batches: Batches, record: Callable[[Program], Program]) -> None:
         self.job, self.part, self.problem, self.batches, self.record = job, part, part.problem, batches, record
         self.gather = batches.gatherer()  # of its own: a replay writes where the captured step wrote
-        self.warm_up, self.size, self.epoch = WARM_UP, 0, -1
-        self.replay: Program = lambda: None
+        self.warm_up, self.warm_size = 0, 0  # eager steps to come, of batches of this size
+        self.size, self.epoch = 0, -1  # of the captured step; of the order that it reads
+        self.replay: Program = _nothing
         self.counts = (0, 0)  # sample-gradients and closures of a step
 
     def room(self, iteration: int, end: int) -> int:
@@ -60,6 +70,8 @@ class CapturedSteps:
         whole = self.job.timeline.images // step.size
         if step.size > self.job.chunk or step.position >= whole:
             return 0
+        if step.size != self.warm_size:
+            self.warm_size, self.warm_up = step.size, WARM_UP
         self.warm_up -= 1
         return 0 if self.warm_up >= 0 else min(whole - step.position, end - iteration)
 
@@ -91,6 +103,7 @@ class CapturedSteps:
 
     def _allocate(self, size: int, order: Tensor, changes: Tensor | None) -> None:
         """Room for the values that differ between steps of `size` images."""
+        self.replay = _nothing  # its memory goes before the next one's comes
         device, lanes = self.job.device, len(self.job.seeds)
         steps = self.job.timeline.images // size
         self.order, self.epoch = torch.empty_like(order), -1

@@ -30,9 +30,9 @@ class Divergence:
         self.safe: Tensors = {}  # the weights that a lane goes back to
 
     @property
-    def everywhere(self) -> bool:
-        """Whether no lane is left (reads the device)."""
-        return not bool((self.step < 0).any())
+    def gone(self) -> list[bool]:
+        """Which lanes have diverged (reads the device)."""
+        return (self.step >= 0).tolist()
 
     def steps(self) -> list[int | None]:
         """`step` with None for lanes that did not diverge (reads the device)."""

@@ -66,6 +66,12 @@ def check_precision(precision: str, device: torch.device) -> None:
         )
 
 
+def make_current(device: torch.device) -> None:
+    """Let streams and graphs that name no device be those of `device`: "cuda:1" is not PyTorch's default."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
+
+
 def begin(threads: int, path: str, precision: str, deterministic: bool) -> None:
     """What a training job computes with, from now on: CPU threads, matmul path, and on a GPU TF32 and determinism.
 

@@ -45,7 +45,7 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "figure": ("study", "figure", "format"),
     "report": (),
 }
-AFTER = "after"
+AFTER = "after"  # the name of inputs that are waited for and not read
 LONGEST_ARGUMENT = 60_000  # Linux takes 128 KiB, and the whole shell command is one argument of bash
 Plugins = tuple[tuple[str, str], ...]
 
@@ -85,7 +85,7 @@ class Job:
     @property
     def all_inputs(self) -> list[str]:
         """Every file that it reads."""
-        return [path for paths in self.inputs.values() for path in paths]
+        return [path for name, paths in self.inputs.items() if name != AFTER for path in paths]
 
     def __str__(self) -> str:
         return " ".join([self.rule, *self.wildcards.values()])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,8 @@ class Part:
     optimizer: Any
     problem: Problem
     lanes: slice
-    base: np.ndarray  # the rate of each of these lanes, float64
+    base: Tensor  # the rate of each of these lanes, float64 (float32 on devices without) [lanes]
+    common: float | None  # the rate of all of them, if it is one
     rate: float | None = None  # the factor that the groups' rates have, once it was set
 
     @property
@@ -34,12 +34,14 @@ class Part:
         """Give every parameter group the lanes' rates times `factor`, in place where it is a tensor."""
         if factor == self.rate:
             return
-        self.rate, rates = factor, self.base * factor
+        self.rate = factor
         for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].copy_(torch.from_numpy(rates))
+            if self.common is None:
+                group["lr"].copy_(self.base * factor)
+            elif isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.common * factor)
             else:
-                group["lr"] = float(rates[0])
+                group["lr"] = self.common * factor
 
     def step(self) -> None:
         """One step from the gradients in `.grad`."""
@@ -68,16 +70,18 @@ def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
     options = {key: value for key, value in job.optimizer.items() if key != "name"}
     parts: list[Part] = []
     if plugin.lanes:
-        rates = torch.tensor(job.rates, dtype=torch.float32, device=job.device)
-        optimizer = plugin(list(problem.handles.values()), lr=rates, **options)
-        parts.append(Part(optimizer, problem, slice(None), job.rates))
+        base = torch.tensor(job.rates, dtype=torch.float32 if job.device.type == "mps" else torch.float64)
+        base = base.to(job.device)
+        optimizer = plugin(list(problem.handles.values()), lr=base.float(), **options)
+        common = float(job.rates[0]) if len(set(job.rates.tolist())) == 1 else None
+        parts.append(Part(optimizer, problem, slice(None), base, common))
     else:
         one = job.model.workspace(1, job.chunk, job.device, job.dtype)
         for lane in range(len(job.seeds)):
             own = lane_of(problem, lane, one)
-            optimizer = plugin(list(own.handles.values()), lr=float(job.rates[lane]), **options)
-            mine = slice(lane, lane + 1)
-            parts.append(Part(optimizer, own, mine, job.rates[mine]))
+            rate = float(job.rates[lane])
+            optimizer = plugin(list(own.handles.values()), lr=rate, **options)
+            parts.append(Part(optimizer, own, slice(lane, lane + 1), torch.tensor([rate]), rate))
     on = {name: torch.from_numpy(keep).to(job.device, torch.float32) for name, keep in (mask or {}).items()}
     set_masks(parts, problem, on)
     for part in parts:

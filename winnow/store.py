@@ -56,16 +56,26 @@ class Entry:
         return list(files)
 
     def finish(self, write: Callable[[Path], None]) -> list[str]:
-        """Let `write(folder)` write the run's files, then mark it finished, drop the checkpoint; the file names."""
-        from winnow import io
+        """Let `write(folder)` write the run's files, then mark it finished; the file names."""
+        sums = self.write(write)
+        self.mark_whole(sums)
+        return list(sums)
 
+    def write(self, write: Callable[[Path], None]) -> dict[str, str]:
+        """Let `write(folder)` write the run's files; their checksums."""
         write(self.folder)
         names = sorted(
             f.name for f in self.folder.iterdir() if not f.name.startswith((".", "checkpoint", "lock", "done"))
         )
-        io.write_json(self.folder / _DONE, {"files": {name: _sha256(self.folder / name) for name in names}})
+        return {name: _sha256(self.folder / name) for name in names}
+
+    def mark_whole(self, sums: dict[str, str]) -> None:
+        """The run is finished with files of these checksums, and was used now: drop its checkpoint."""
+        from winnow import io
+
+        io.write_json(self.folder / _DONE, {"files": sums})
         (self.folder / _CHECKPOINT).unlink(missing_ok=True)
-        return names
+        os.utime(self.folder / "lock")
 
     def drop(self) -> None:
         """Remove everything but the lock."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from winnow import engine, io, provenance, step_log
 from winnow import store as stores
@@ -131,16 +133,24 @@ def _train_together(jobs: Sequence[StoredJob], entries: Sequence[stores.Entry], 
     key = provenance.job_key({"lanes of": [entry.folder.name for entry in entries]}, {}, [])
     stores.claim(place.out, key)
     job = together([stored.job for stored in jobs])
+    _check_room(job, place)
     with stores.locked(place.store, key) as whole:
-        outcome, cost = _train(job, jobs[0].setting, place, whole)
-        first = 0
-        for stored, entry in zip(jobs, entries, strict=True):
-            lanes = slice(first, first + len(stored.job.seeds))
-            first = lanes.stop
+        try:
+            outcome, cost = _train(job, jobs[0].setting, place, whole)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"{len(job.seeds)} lanes at once do not fit into the memory of {job.device}. Leave `fuse` out of the "
+                "config's `sweep`, or give it fewer rates or seeds."
+            ) from error
+        written = []
+        for stored, entry, lanes, ended in zip(jobs, entries, job.blocks, outcome.ended, strict=True):
             share = len(stored.job.seeds) / len(job.seeds)
             times = {name: share * cost[name] for name in ("train_seconds", "processor_seconds")}
-            part = outcome.of_lanes(lanes)
-            entry.finish(partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **times}))
+            part = outcome.of_block(lanes, ended, job.first)
+            write = partial(stored.write, key=entry.folder.name, outcome=part, cost={**cost, **times})
+            written.append((entry, entry.write(write)))
+        for entry, sums in written:  # at once, since a kill in between would train the others again
+            entry.mark_whole(sums)
         whole.remove()
     return {"lanes": len(job.seeds), **cost}
 
@@ -149,7 +159,20 @@ def together(jobs: Sequence[TrainingJob]) -> TrainingJob:
     """One job with the lanes of several that differ in rates, seeds and start weights alone."""
     start = {name: np.concatenate([job.start[name] for job in jobs]) for name in jobs[0].start}
     rates = tuple(float(rate) for job in jobs for rate in job.rates)
-    return dataclasses.replace(jobs[0], start=start, lr=rates, seeds=[seed for job in jobs for seed in job.seeds])
+    ends = [0, *itertools.accumulate(len(job.seeds) for job in jobs)]
+    blocks = tuple(slice(first, last) for first, last in itertools.pairwise(ends))
+    seeds = [seed for job in jobs for seed in job.seeds]
+    return dataclasses.replace(jobs[0], start=start, lr=rates, seeds=seeds, blocks=blocks)
+
+
+def _check_room(job: TrainingJob, place: Place) -> None:
+    """UserError if the store could not hold what the lanes leave until their own jobs take it."""
+    needed = 3 * sum(value.nbytes for value in job.start.values())  # at the beginning, the rewind point and the end
+    if needed > place.store_limit:
+        raise UserError(
+            f"The weights of {len(job.seeds)} lanes that are trained together need {needed / 1e9:.3g} GB of the store, "
+            f"which is limited to {place.store_limit / 1e9:g} GB. Raise execution: store_gb in config."
+        )
 
 
 def _has(folder: Path, key: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from winnow import captured, checkpoint, evaluation, lane_optimizers, masks, sparsity
+from winnow import captured, checkpoint, engine, evaluation, lane_optimizers, masks, sparsity
 from winnow.batches import Batches
 from winnow.captured import CapturedSteps
 from winnow.data import Data, to_device
@@ -32,6 +32,7 @@ class Trainer:
     def __init__(self, job: TrainingJob, data: Data) -> None:
         self.job = job
         self.lanes = len(job.seeds)
+        engine.make_current(job.device)
         held = to_device(data, job.device)
         self.batches = Batches(job, data, held["train_images"], held["train_labels"])
         self.evaluation = evaluation.Evaluation(job, data, held)
@@ -41,7 +42,7 @@ class Trainer:
         self.rewind: Arrays = {}
         self.steps = StepLog()
         self.losses = torch.empty(0, self.lanes)  # of all steps, if they are kept
-        self.outcome = Outcome(sample_gradients=[0] * self.lanes)
+        self.outcome = Outcome(sample_gradients=[0] * self.lanes, ended=[None] * len(job.blocks))
         self.divergence = Divergence(job, data.classes)
         self.lowest: evaluation.PerLane = [None] * self.lanes  # validation loss so far
         self._begin(job.start)
@@ -72,9 +73,9 @@ class Trainer:
         job = self.job
         if self.iteration == job.rewind and not self.rewind:
             self.rewind = self.weights()
-        if self.divergence.everywhere and not self.outcome.rows:
+        if all(self.divergence.gone) and not self.outcome.rows:
             self._row()  # every lane diverged in the round before: say so
-        while self.iteration < job.last and not self.divergence.everywhere:
+        while self.iteration < job.last and not all(self.divergence.gone):
             end = self._next_mark()
             while self.iteration < end:
                 if self.captured is not None and (steps := self.captured.room(self.iteration, end)):
@@ -83,6 +84,10 @@ class Trainer:
                     self._step()
                     tick(self.iteration)
             self.divergence.look(self.steps.losses(), self.problem.parameters, self.iteration)
+            gone = self.divergence.gone
+            for index, block in enumerate(job.blocks):
+                if self.outcome.ended[index] is None and all(gone[block]):
+                    self.outcome.ended[index] = self.iteration
             self.means.add(self.steps)
             if job.step_losses:
                 self.losses = torch.cat([self.losses, self.steps.losses().cpu()])
@@ -172,11 +177,7 @@ class Trainer:
         clipped = [n / max(of, 1) for n, of in zip(self.problem.clipped.tolist(), closures, strict=True)]
         parameters = lane_optimizers.evaluation_parameters(self.parts, self.problem)
         columns = {**self.means.columns(), **self.evaluation.validation(parameters), "clipped_share": clipped}
-        look = self._at_new_minimum(columns["validation_loss"]) or self.iteration in (self.job.first, self.job.last)
-        if look or self.job.timeline.due(self.iteration, self.job.test_every) or self._due() is not None:
-            columns |= self.evaluation.test(parameters)
-        else:
-            columns |= self.evaluation.nothing("test")
+        columns |= self._test(parameters, columns["validation_loss"])
         if self.sparsifier is not None:
             self.mask = self.sparsifier.masks(parameters)
             self._check_masked(parameters, self.mask)
@@ -196,12 +197,24 @@ class Trainer:
             if bool(outside[alive].any()):
                 raise RuntimeError(f"{name} has weights at iteration {self.iteration} that its mask leaves out")
 
-    def _at_new_minimum(self, losses: evaluation.PerLane) -> bool:
-        """Whether any lane's validation loss is lower than ever before: its test accuracy there will be asked for."""
+    def _test(self, parameters: Tensors, losses: evaluation.PerLane) -> dict[str, evaluation.PerLane]:
+        """The columns of the test images; empty for the lanes of a block that does not look at them now.
+
+        A block looks where `test_every` says so, and where a lane's validation loss, of `losses`, is lower than ever
+        before: its test accuracy there will be asked for.
+        """
+        job, at = self.job, self.iteration
         pairs = list(zip(losses, self.lowest, strict=True))
         lower = [loss is not None and (least is None or loss < least) for loss, least in pairs]
         self.lowest = [loss if new else least for (loss, least), new in zip(pairs, lower, strict=True)]
-        return any(lower)
+        due = at in (job.first, job.last) or job.timeline.due(at, job.test_every) or self._due() is not None
+        blind = [block for block in job.blocks if not due and not any(lower[block])]
+        nothing = self.evaluation.nothing("test")
+        columns = self.evaluation.test(parameters) if len(blind) < len(job.blocks) else nothing
+        for name, values in columns.items():
+            for block in blind:
+                values[block] = nothing[name][block]
+        return columns
 
     def _count(self) -> None:
         for part in self.parts:
@@ -220,7 +233,7 @@ class Trainer:
             "iteration": self.iteration, "origin": self.origin, "pruned": self.pruned, "rows": self.outcome.rows,
             "sample_gradients": self.outcome.sample_gradients, "diverged": self.divergence.step,
             "high": self.divergence.high, "parameters": self.problem.parameters, "rewind": _tensors(self.rewind),
-            "lowest": self.lowest, "losses": self.losses, "mask": _tensors(self.mask),
+            "lowest": self.lowest, "losses": self.losses, "ended": self.outcome.ended, "mask": _tensors(self.mask),
             "optimizers": [part.optimizer.state_dict() for part in self.parts],
         }  # fmt: skip
         return checkpoint.flatten(tree)
@@ -245,6 +258,7 @@ class Trainer:
         self.divergence.step, self.divergence.high = tree["diverged"].to(device), tree["high"].to(device)
         self.lowest, self.losses = tree["lowest"], tree["losses"]
         self.outcome.rows, self.outcome.sample_gradients = tree["rows"], tree["sample_gradients"]
+        self.outcome.ended = tree["ended"]
 
 
 def _arrays(tensors: Tensors) -> Arrays:

@@ -46,6 +46,7 @@ class TrainingJob:
 
     start   {name: float32 [L, ...]}, already masked;  mask {name: bool [L, ...]} of the pruned tensors, or None
     lr      the learning rate of all lanes, or that of each
+    blocks  the lanes that would be a job of their own: none of its rows depends on the lanes of another block
     timeline  which minibatch an iteration is;  batch_size: the one at which the batch schedule starts
     evaluate_every  between two metrics rows;  test_every: between two looks at the test images, beside those at a new
             minimum of the validation loss
@@ -80,6 +81,7 @@ class TrainingJob:
     label_smoothing: float = 0.0
     step_losses: bool = False  # whether the loss of every step is kept
     augmentation: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
+    blocks: tuple[slice, ...] = (slice(None),)
 
     @property
     def rates(self) -> np.ndarray:
@@ -107,21 +109,30 @@ class Outcome:
     sample_gradients: list[int] = field(default_factory=list)
     update_multiply_adds: float = 0.0  # of one lane, per step: `LaneOptimizer.update_multiply_adds`
     step_losses: np.ndarray | None = None
+    ended: list[int | None] = field(default_factory=list)  # per block: the mark at which it had diverged as a whole
 
-    def of_lanes(self, lanes: slice) -> Outcome:
-        """What some of the lanes leave."""
+    def of_block(self, lanes: slice, ended: int | None, first: int) -> Outcome:
+        """What the lanes of a block leave that `ended`, in a job that began at the iteration `first`."""
         count = len(self.diverged)
+        mine = [row for i, row in enumerate(self.rows) if i % count in range(count)[lanes]]
+        rows = [row for row in mine if ended is None or row["iteration"] <= ended]
+        costs, losses = self.sample_gradients[lanes], self.step_losses
+        if ended is not None:
+            last = {row["seed"]: row["sample_gradients"] for row in rows}
+            costs = [last.get(row["seed"], 0) for row in mine[: len(costs)]]
+            losses = None if losses is None else losses[: ended - first]
 
         def cut(arrays: Arrays) -> Arrays:
             return {name: value[lanes] for name, value in arrays.items()}
 
         return Outcome(
-            rows=[row for i, row in enumerate(self.rows) if i % count in range(count)[lanes]],
+            rows=rows,
             final=cut(self.final),
             rewind=cut(self.rewind),
             mask=None if self.mask is None else cut(self.mask),
             diverged=self.diverged[lanes],
-            sample_gradients=self.sample_gradients[lanes],
+            sample_gradients=costs,
             update_multiply_adds=self.update_multiply_adds,
-            step_losses=None if self.step_losses is None else self.step_losses[:, lanes],
+            step_losses=None if losses is None else losses[:, lanes],
+            ended=[ended],
         )

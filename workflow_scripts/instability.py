@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from winnow import cli, io, masks, provenance, runs, training_options
+from winnow import cli, engine, io, masks, provenance, runs, training_options
 from winnow.connectivity import lines
 from winnow.errors import UserError
 from winnow.setting import Setting, resolve
@@ -30,6 +30,8 @@ def main() -> None:
         copies[number] = io.read_tensors(folder / "final.safetensors")[0]
         diverged |= set(io.read_json(folder / "run.json")["diverged"])
     setting, out = Setting.of(spec.training, place.data), args.out / "instability.csv"
+    training = spec.training
+    engine.begin(training.threads, engine.matmul_path(place.store), training.precision, training.deterministic)
     density = (
         masks.density(io.read_tensors(args.run / "mask.safetensors")[0])
         if args.run

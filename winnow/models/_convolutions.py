@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -37,9 +38,15 @@ def on_cpu(z: Tensor) -> bool:
 
 
 def spread(d: Tensor, z: Tensor, maxima: Tensor) -> Tensor:
-    """dL/dz of a 2x2 max-pool of z with these maxima, from d = dL/da: no two of these are the same place, so that this
-    has the same bits in every run, which aten's kernel for GPUs, by atomic additions, does not promise."""
-    return torch.zeros_like(z).flatten(2).scatter_(2, maxima.flatten(2), d.flatten(2)).view(z.shape)
+    """dL/dz of a 2x2 max-pool of z with these maxima, from d = dL/da: each place of a window asks whether it was the
+    one. The same bits in every run, which aten's kernel for GPUs, by atomic additions, does not promise."""
+    (rows, columns), width, out = d.shape[2:], z.shape[3], torch.zeros_like(z)
+    first = [2 * torch.arange(n, device=z.device) for n in (rows, columns)]
+    corner = first[0][:, None] * width + first[1]
+    for row, column in product(range(2), range(2)):
+        place = out[:, :, row : 2 * rows : 2, column : 2 * columns : 2]
+        torch.mul(d, maxima == corner + (row * width + column), out=place)
+    return out
 
 
 @dataclass

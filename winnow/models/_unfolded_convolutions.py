@@ -87,8 +87,7 @@ class UnfoldedConvolutions:
     def _layer(self, parameters: Tensors, name: str, layer: Convolution, part: slice, x: Tensor) -> Kept:
         weight, bias = self._weight(parameters, name, part), parameters[f"{name}.bias"][part].to(self._dtype)
         size = (x.shape[2], x.shape[3])
-        columns = functional.unfold(x, layer.size, padding=layer.padding)
-        patches = columns.view(len(weight), -1, *columns.shape[1:])
+        patches = _patches(x, layer).view(len(weight), -1, weight.shape[2], self._positions(size, layer))
         z = torch.matmul(weight[:, None], patches).add_(bias[:, None, :, None])
         rows = size[0] + 2 * layer.padding - layer.size + 1
         z = z.view(len(x), layer.channels, rows, -1)
@@ -96,6 +95,12 @@ class UnfoldedConvolutions:
             return Kept(size, patches, self._f.apply_(z))
         a, maxima = aten.max_pool2d_with_indices(z, 2)
         return Kept(size, patches, self._f.apply_(a), z, maxima)
+
+    @staticmethod
+    def _positions(size: tuple[int, int], layer: Convolution) -> int:
+        """Places at which a filter reads an image of this size."""
+        rows, columns = (n + 2 * layer.padding - layer.size + 1 for n in size)
+        return rows * columns
 
     def _backward(self, parameters: Tensors, kept: Sequence[Kept], part: slice, d: Tensor, gradients: Tensors) -> None:
         for i, (name, layer) in reversed(list(enumerate(self._layers.items()))):
@@ -115,3 +120,13 @@ class UnfoldedConvolutions:
     def _weight(self, parameters: Tensors, name: str, part: slice) -> Tensor:
         """[L, channels out, patch]."""
         return parameters[f"{name}.weight"][part].to(self._dtype).flatten(2)
+
+
+def _patches(x: Tensor, layer: Convolution) -> Tensor:
+    """The k x k patches of images [N, channels, rows, columns], [N, channels, k, k, rows, columns].
+
+    One copy: `functional.unfold` launches a kernel for each image on a GPU.
+    """
+    padded = functional.pad(x, [layer.padding] * 4) if layer.padding else x
+    windows = padded.unfold(2, layer.size, 1).unfold(3, layer.size, 1)  # (N, channels, rows, columns, k, k)
+    return windows.permute(0, 1, 4, 5, 2, 3).contiguous()

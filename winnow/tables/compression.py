@@ -8,7 +8,8 @@ pass, each kept weight times its uses (`multiply_adds` of the model), without bi
 The measured speed-up is the training job's images per second over those of the dense run of the same seeds. Training
 masks dense matrices, so it is about 1 at any density: it says what this program gains from pruning, not what sparse
 kernels could. Evaluations, start-up and whatever else the machine did are in it: of jobs of seconds, or beside other
-work, it is noise. It is empty where the two ran on different machines. An in-run recipe has neither it nor images per
+work, it is noise. It is empty where the two ran on different machines, or beside
+other lanes (a fused sweep). An in-run recipe has neither it nor images per
 second: its one speed is that of several densities.
 """
 
@@ -23,7 +24,7 @@ from winnow.tables._runs import Run
 
 GROUPS = ("dense", "rounds", "in_run")
 FILES = ("metrics.csv", "mask.safetensors", "run.json")
-MACHINE = ("device", "accelerator", "cpu", "matmul")  # keys of run.json
+ALIKE = ("device", "accelerator", "cpu", "matmul", "lanes")  # keys of run.json
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
@@ -55,6 +56,6 @@ def _job(run: Run) -> tuple[str, tuple[int, ...]]:
 
 
 def _speedup(record: dict[str, Any], dense: dict[str, Any] | None) -> float | None:
-    if dense is None or any(record[key] != dense[key] for key in MACHINE):
+    if dense is None or any(record.get(key) != dense.get(key) for key in ALIKE):
         return None
     return float(record["images_per_second"] / dense["images_per_second"])
