@@ -5,6 +5,8 @@ import shlex
 import sys
 import time
 
+import yaml
+
 sys.path.insert(0, workflow.basedir)
 
 from winnow import cli, config as typed_config, plan, store
@@ -36,7 +38,9 @@ configfile: "config.yaml"
 def read_config():
     """The typed configuration and its plan; a mistake is told in one paragraph and ends Snakemake with 1."""
     global CONFIG, PLAN
-    CONFIG = typed_config.validate(config)
+    # In the order of config.yaml: Snakemake puts an overlay's keys first, and tables list runs in the order of config.
+    with open("config.yaml") as file:
+        CONFIG = typed_config.load(yaml.safe_load(file), [config])
     if workflow.is_main_process:
         typed_config.check_folders(CONFIG)
     PLAN = plan.Plan(CONFIG)

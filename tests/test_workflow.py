@@ -355,6 +355,14 @@ def test_a_new_rate_trains_once_and_selects(tree: Tree) -> None:
     }
 
 
+def test_an_overlay_leaves_the_order_of_config(tree: Tree) -> None:
+    """A change of the last arm alone: tables that do not read it stay as they are."""
+    last = list(yaml.safe_load((tree.path / "config.yaml").read_text())["toy"]["arms"])[-1]
+    stale = tree.stale(*tree.overlay(arms={last: {"rates": [0.1, 0.2, 0.5, 0.6]}}))
+    assert "Joining the table lr_sweep of toy" in stale
+    assert "Joining the table summary of toy" not in stale
+
+
 def test_a_fused_sweep_comes_before_its_dense_runs_and_makes_nothing_stale(tree: Tree) -> None:
     fused = {"sweep": {"seeds": [[0]], "fuse": ["lr"]}}
     together = "Training the sweep of toy/gd, all rates and seeds together"  # eg has one rate
