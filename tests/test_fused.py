@@ -35,6 +35,16 @@ def place(root: Path, digits: Path, out: str = "fused") -> Place:
     return Place(digits, root / out, root / "store")
 
 
+def continuations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The iterations at which trainings go on from a checkpoint, from now on."""
+    found: list[int] = []
+    restore = stored_run.Trainer.restore
+    monkeypatch.setattr(
+        stored_run.Trainer, "restore", lambda self, *given: (restore(self, *given), found.append(self.iteration))
+    )
+    return found
+
+
 def test_fused_runs_are_found_by_jobs_of_their_own_and_agree_with_them(
     tiny: dict[str, Any], digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,11 +125,7 @@ def test_a_killed_fused_job_goes_on_with_the_same_bits(
     with pytest.raises(KeyboardInterrupt):
         runs.train_fused(spec, place(tmp_path, digits))
     monkeypatch.setattr(store.Entry, "save", save)
-    continued: list[int] = []
-    restore = stored_run.Trainer.restore
-    monkeypatch.setattr(
-        stored_run.Trainer, "restore", lambda self, *given: (restore(self, *given), continued.append(self.iteration))
-    )
+    continued = continuations(monkeypatch)
     runs.train_fused(spec, place(tmp_path, digits))
     assert marks == 1
     assert continued == [6]
@@ -171,14 +177,10 @@ def test_a_job_killed_while_it_writes_its_lanes_goes_on_from_its_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         runs.train_fused(spec, place(tmp_path, digits))
     monkeypatch.setattr(store.Entry, "write", write)
-    first: list[int] = []
-    restore = stored_run.Trainer.restore
-    monkeypatch.setattr(
-        stored_run.Trainer, "restore", lambda self, *given: (restore(self, *given), first.append(self.iteration))
-    )
+    continued = continuations(monkeypatch)
     assert len(runs.train_fused(spec, place(tmp_path, digits))["trained"]) == 4
-    assert first
-    assert first[0] > 0
+    assert continued
+    assert continued[0] > 0
 
 
 def test_more_lanes_than_the_store_holds_or_the_device_has_memory_for(
