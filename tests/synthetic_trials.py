@@ -26,6 +26,8 @@ SPACE: dict[str, list[Any]] = {
 }
 FIXED = {
     "loss": "cross_entropy",
+    "inputs": "unit",
+    "train_on": "holdout",
     "momentum": 0.9,
     "beta": 0.9,
     "beta1": 0.9,

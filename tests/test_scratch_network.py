@@ -14,6 +14,7 @@ from winnow.scratch.activations import ACTIVATIONS
 from winnow.scratch.initialisers import INITIALISERS
 from winnow.scratch.losses import LOSSES, softmax
 from winnow.scratch.network import Network, Workspace
+from winnow.scratch.products import Products
 from winnow.seeds import stream
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,23 @@ def test_forward_equals_the_textbook(depth: int) -> None:
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(workspace.forward(), p, rtol=1e-12)
     assert workspace.loss(labels) == pytest.approx(-sum(math.log(p[i, y]) for i, y in enumerate(labels)) / ROWS)
+
+
+@pytest.mark.parametrize(("rows", "n", "m", "count"), [
+    (32, 784, 128, 7), (16, 784, 32, 7), (500, 784, 128, 1), (32, 128, 128, 1), (4, 787, 3, 1), (8, 129, 5, 1),
+    (32, 512, 256, 8), (64, 512, 512, 1),
+])  # fmt: skip
+def test_products_in_slices_are_the_products(rows: int, n: int, m: int, count: int) -> None:
+    generator = np.random.default_rng(0)
+    a, w, d = (generator.normal(size=shape) for shape in ((rows, n), (n, m), (rows, m)))
+    products = Products(a, m)
+    assert products.count == count
+    z, gradient = np.full((rows, m), np.nan), np.full((n, m), np.nan)
+    a *= 2  # it is read when it is needed
+    products.forward(w, out=z)
+    products.gradient(d, out=gradient)
+    np.testing.assert_allclose(z, a @ w, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(gradient, a.T @ d, rtol=1e-9, atol=1e-9)
 
 
 def test_losses_by_hand() -> None:

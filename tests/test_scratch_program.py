@@ -55,6 +55,13 @@ def test_hidden_layers() -> None:
     assert read("-nhl 0").settings.layers == ()
 
 
+def test_what_the_seed_leaves_open(tmp_path: Path) -> None:
+    run = read("--inputs standardised --train_on all")
+    assert run.settings == Settings(inputs="standardised", train_on="all")
+    io.write_json(tmp_path / "config.json", run.values)
+    assert read(f"--config {tmp_path / 'config.json'}").settings == run.settings
+
+
 def test_a_saved_configuration(tmp_path: Path) -> None:
     saved = tmp_path / "config.json"
     io.write_json(saved, read(SHORT).values)
@@ -90,6 +97,7 @@ def test_the_best_configuration_of_a_sweep(tmp_path: Path) -> None:
         ("-o adm", "no optimiser 'adm'. Did you mean 'adam'"),
         ("-a softmax", "no activation 'softmax'"),
         ("-l hinge", "no loss 'hinge'"),
+        ("--inputs scaled", "no form of the inputs 'scaled'"),
         ("-w_i he", "no weight initialisation 'he'"),
         ("-lr 0", "--learning_rate is '0'; it must be a finite number > 0"),
         ("-beta1 1", "--beta1 is '1'; it must be a number >= 0 and < 1"),
@@ -158,6 +166,18 @@ def test_a_run_and_its_repetition_from_its_configuration(
     assert all(
         np.array_equal(value, io.read_tensors(again / "final.safetensors")[0][k]) for k, value in tensors.items()
     )
+
+
+def test_a_run_on_all_training_images(
+    program: Callable[[str], None], digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(f"-d digits --data {digits} -e 1 --layers 8 --train_on all --out {tmp_path}")
+    printed = capsys.readouterr().out
+    assert "test accuracy" in printed
+    assert "validation" not in printed
+    table = io.read_table(tmp_path / "metrics.csv", "metrics")
+    assert table.sample_gradients.tolist() == [1500]
+    assert table.validation_loss.isna().all()
 
 
 def test_a_mistake_is_one_paragraph_and_exit_code_1(

@@ -110,6 +110,42 @@ def test_bytes_are_scaled_to_one() -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
+def test_inputs_by_definition() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3000, 1, 3, 3), dtype=np.uint8)
+    images, train = Images(pixels, np.arange(3000) % 2, 2), np.arange(0, 3000, 2)
+    rows = pixels.reshape(3000, 9) / 255
+    mean = rows[train].mean(axis=0)  # not of the others
+    expected = {"unit": rows, "centred": rows - mean, "standardised": (rows - mean) / (rows[train] - mean).std()}
+    for name, values in expected.items():
+        made = Training(Settings((4,), inputs=name, batch_size=5), images, train, {"validation": (images, None)})
+        workspace = made.workspaces[5]
+        made.gathers[5](np.array([7, 2999, 0, 1, 2]))
+        np.testing.assert_allclose(workspace.inputs, values[[7, 2999, 0, 1, 2]], atol=1e-6)
+        evaluated = made.evaluators["validation"].workspaces[500]
+        list(made.epochs())
+        np.testing.assert_allclose(evaluated.inputs, values[-500:], atol=1e-6)  # training, too, sees the same
+    numbers = Images(rows, images.labels, 2)
+    for name, values in expected.items():  # what is no byte is not divided by 255
+        made = Training(Settings((4,), inputs=name, batch_size=5), numbers, train, {})
+        made.gathers[5](np.array([7, 2999, 0, 1, 2]))
+        np.testing.assert_allclose(made.workspaces[5].inputs, values[[7, 2999, 0, 1, 2]], atol=1e-6)
+
+
+def test_images_that_are_all_alike_can_be_standardised() -> None:
+    images = Images(np.full((20, 9), 3, np.uint8), np.arange(20) % 2, 2)
+    (row,) = Training(Settings((4,), inputs="standardised", epochs=1), images, np.arange(20), {}).epochs()
+    assert np.isfinite(row["train_loss"])
+
+
+def test_all_training_images_train_where_none_validate(held: data.Data) -> None:
+    made = training.on(dataclasses.replace(SMALL, train_on="all"), held)
+    assert sorted(made.train) == list(range(len(held.train_labels)))
+    (*_, row) = made.epochs()
+    assert row["validation_accuracy"] is row["validation_loss"] is None
+    assert row["test_accuracy"] > 0.3
+    assert row["sample_gradients"] == 2 * len(held.train_labels)
+
+
 def test_evaluation_in_parts_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     images = random_images()
     network = Training(Settings((4,)), images, np.arange(50), {}).network
@@ -200,6 +236,8 @@ def test_nothing_to_train_on() -> None:
     [
         ({"activation": "softplus"}, "no activation 'softplus'.*Valid names: identity, relu, sigmoid, tanh"),
         ({"loss": "cross"}, "no loss 'cross'"),
+        ({"inputs": "centered"}, "no form of the inputs 'centered'. Did you mean 'centred'"),
+        ({"train_on": "some"}, "no part of the training images 'some'.*all, holdout"),
         ({"weight_init": "zero"}, "no weight initialisation 'zero'"),
         ({"optimizer": "lion"}, "no optimiser 'lion'"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),

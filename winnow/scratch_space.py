@@ -18,7 +18,8 @@ from winnow.scratch.settings import Settings
 from winnow.search_space import Space, choices, interval
 
 WHOLE = ("num_layers", "hidden_size", "batch_size", "epochs")
-OPTIONS = ("num_layers", "hidden_size", *(field.name for field in fields(Settings) if field.name != "seed"))
+FIXED = ("seed", "train_on")  # the same for every trial
+OPTIONS = ("num_layers", "hidden_size", *(field.name for field in fields(Settings) if field.name not in FIXED))
 
 
 def check(space: Mapping[str, Any]) -> Space:

@@ -2,9 +2,9 @@
 
     python workflow_scripts/train_numpy.py -d fashion_mnist -e 10 -b 32 -o adam -lr 0.001 -nhl 3 -sz 128 -a sigmoid
 
-10 % of the training images validate. OUT gets metrics.csv (a row per epoch), config.json (for --config),
-final.safetensors (weights and biases), confusion.csv (of the test images) and run.json (cost). With -wp or -we the
-finished training becomes a run of that Weights & Biases project and entity, offline, in OUT/wandb.
+10 % of the training images validate, unless --train_on all. OUT gets metrics.csv (a row per epoch), config.json (for
+--config), final.safetensors (weights and biases), confusion.csv (of the test images) and run.json (cost). With -wp or
+-we the finished training becomes a run of that Weights & Biases project and entity, offline, in OUT/wandb.
 """
 
 import sys
@@ -28,10 +28,8 @@ def main() -> None:
     if last["diverged_step"] is not None:
         print(f"The loss was no finite number at iteration {last['diverged_step']}; a smaller rate may help.")
     else:
-        print(
-            f"{run.out}: validation accuracy {last['validation_accuracy']:.2%}, "
-            f"test accuracy {last['test_accuracy']:.2%}"
-        )
+        parts = [part for part in ("validation", "test") if last[f"{part}_accuracy"] is not None]
+        print(f"{run.out}: " + ", ".join(f"{part} accuracy {last[f'{part}_accuracy']:.2%}" for part in parts))
     if tracker:
         (folder,), _ = export([runs.by_hand(run.out)], run.out / "wandb", tracker)
         print(f"{folder} is a W&B run; `wandb sync {folder}` uploads it.")

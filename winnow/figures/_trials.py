@@ -30,7 +30,7 @@ VALUES = {
     "cross_entropy": "cross-entropy",
     "mean_squared_error": "squared error",
 }
-NAMES = ("optimizer", "weight_init", "activation", "loss", "layers")  # settings without an order
+NAMES = ("optimizer", "weight_init", "activation", "loss", "inputs", "layers")  # settings without an order
 ACCURACY = "validation accuracy, %"
 TICKS = (0, 10, 30, 50, 60, 70, 75, 80, 84, 86, 88, 90, 92, 94, 95, 96, 97, 98, 99, 99.5, 100)
 

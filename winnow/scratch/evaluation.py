@@ -19,7 +19,7 @@ class Evaluator:
         self.index = np.arange(len(images.labels)) if index is None else index
         self.parts = [self.index[start : start + ROWS] for start in range(0, len(self.index), ROWS)]
         self.workspaces = {len(part): Workspace(network, len(part), loss) for part in self.parts}
-        self.gathers = {rows: Gather(images, workspace.inputs) for rows, workspace in self.workspaces.items()}
+        self.gathers = {rows: Gather(images, workspace) for rows, workspace in self.workspaces.items()}
 
     def __call__(self) -> tuple[float, float]:
         """(mean loss, accuracy in [0, 1])."""

@@ -1,6 +1,6 @@
 """Images as rows, with their labels, checked once; batches of them are gathered by index into given memory.
 
-Bytes 0 ... 255 become x / 255 in [0, 1] as a batch is gathered; numbers are taken as they are.
+As a batch is gathered, its pixels x, bytes or numbers, become the network's inputs (x - shift) * scale (inputs.py).
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from winnow.errors import UserError
-
-SCALE = 1 / 255
+from winnow.scratch.network import Workspace
 
 
 class Images:
@@ -44,19 +43,21 @@ class Images:
 
 
 class Gather:
-    """Gathers batches from `images` into `inputs` [rows, pixels], and their labels. UserError for another width."""
+    """Gathers batches from `images` into the inputs of `workspace`, and their labels. UserError for another width."""
 
-    def __init__(self, images: Images, inputs: np.ndarray) -> None:
-        pixels = images.rows.shape[1]
-        if inputs.shape[1] != pixels:
-            raise UserError(f"The network has {inputs.shape[1]} inputs, but an image has {pixels} pixels.")
-        self.images, self.inputs = images, inputs
-        self.taken = np.empty(inputs.shape, images.rows.dtype)
+    def __init__(self, images: Images, workspace: Workspace) -> None:
+        pixels, self.inputs, self.network = images.rows.shape[1], workspace.inputs, workspace.network
+        if self.inputs.shape[1] != pixels:
+            raise UserError(f"The network has {self.inputs.shape[1]} inputs, but an image has {pixels} pixels.")
+        self.images = images
+        self.shifted = bool(self.network.shift.any())
+        self.taken = np.empty(self.inputs.shape, images.rows.dtype)
 
     def __call__(self, index: np.ndarray) -> np.ndarray:
         """Fill the inputs with the images of `index` [rows]; their labels [rows]."""
         np.take(self.images.rows, index, axis=0, out=self.taken, mode="clip")  # "raise" would go by way of a copy
         self.inputs[...] = self.taken
-        if self.images.bytes:
-            self.inputs *= SCALE
+        if self.shifted:
+            self.inputs -= self.network.shift
+        self.inputs *= self.network.scale
         return self.images.labels.take(index)

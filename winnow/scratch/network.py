@@ -27,6 +27,7 @@ from winnow.scratch.activations import ACTIVATIONS
 from winnow.scratch.initialisers import INITIALISERS
 from winnow.scratch.losses import LOSSES, softmax
 from winnow.scratch.names import canonical
+from winnow.scratch.products import Products
 
 SIZES = (784, 128, 64, 10)
 
@@ -49,6 +50,7 @@ class Network:
         self.weight_count = sum(n * m for n, m in self.pairs)
         self.parameters = np.zeros(self.weight_count + sum(self.sizes[1:]), dtype)
         self.weights, self.biases = self.layers(self.parameters)
+        self.shift, self.scale = np.zeros(self.sizes[0], dtype), np.ones(1, dtype)  # inputs: (pixels - shift) * scale
 
     def layers(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """(weights [n, m], biases [m]) of each layer as views of a vector like `parameters`."""
@@ -58,11 +60,11 @@ class Network:
         return [part.reshape(pair) for part, pair in zip(parts[:depth], self.pairs, strict=True)], parts[depth:]
 
     def named(self) -> dict[str, np.ndarray]:
-        """The layers' weights [n, m] and biases [m] as `layer0.weight`, `layer0.bias`, ..."""
-        pairs = zip(self.weights, self.biases, strict=True)
-        return {
-            f"layer{i}.{part}": pair[j] for i, pair in enumerate(pairs) for j, part in enumerate(("weight", "bias"))
-        }
+        """`inputs.shift` [inputs], `inputs.scale` [1] and the layers' `layer0.weight` [n, m], `layer0.bias` [m], ..."""
+        found = {"inputs.shift": self.shift, "inputs.scale": self.scale}
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            found |= {f"layer{i}.weight": weight, f"layer{i}.bias": bias}
+        return found
 
     def initialise(self, name: str, generator: np.random.Generator) -> None:
         """Draw all weights by an initialiser's name; biases become zero. UserError for an unknown name."""
@@ -85,16 +87,19 @@ class Workspace:
         self.inputs, self.logits = layers[0], layers[-1]
         self.outputs = layers[:-1]  # a_0 ... a_(L-1): what each layer reads
         self.results = layers[1:]  # z_l, then a_l in the same memory
+        self.products = [Products(a, m) for a, m in zip(self.outputs, network.sizes[1:], strict=True)]
         self.probabilities, self.targets = np.empty_like(self.logits), np.empty_like(self.logits)
         self.deltas = [np.empty_like(result) for result in self.results]  # D_1 ... D_L
-        self.slopes = [np.empty_like(result) for result in self.results]
+        self.turned = [np.empty(result.shape[::-1], dtype) for result in self.results[:-1]]  # W_(l+1) D_(l+1)^T
+        self.slopes = [np.empty_like(result) for result in self.results[:-1]]
+        self.ones = np.ones(rows, dtype)
         self.classes = np.eye(network.sizes[-1], dtype=dtype)
 
     def forward(self) -> np.ndarray:
         """The class probabilities [rows, classes] of `inputs`, in memory that the next call overwrites."""
         network, last = self.network, len(self.results) - 1
-        for layer, (a, z) in enumerate(zip(self.outputs, self.results, strict=True)):
-            np.matmul(a, network.weights[layer], out=z)
+        for layer, (product, z) in enumerate(zip(self.products, self.results, strict=True)):
+            product.forward(network.weights[layer], out=z)
             z += network.biases[layer]
             if layer < last:
                 network.activation.apply(z)
@@ -116,10 +121,11 @@ class Workspace:
         self.loss_function.gradient(self.probabilities, self.targets, self.deltas[-1])
         for layer in reversed(range(len(self.deltas))):
             delta = self.deltas[layer]
-            np.matmul(self.outputs[layer].T, delta, out=weights[layer])
-            np.add.reduce(delta, axis=0, out=biases[layer])
+            self.products[layer].gradient(delta, out=weights[layer])
+            np.dot(self.ones, delta, out=biases[layer])  # the sum over rows
             if layer > 0:
-                below, slope = self.deltas[layer - 1], self.slopes[layer - 1]
-                np.matmul(delta, network.weights[layer].T, out=below)
+                # D W^T as the transpose of W D^T, which reads the larger of the two matrices as it lies.
+                turned, slope = self.turned[layer - 1], self.slopes[layer - 1]
+                np.matmul(network.weights[layer], delta.T, out=turned)
                 network.activation.slope(self.outputs[layer], slope)
-                below *= slope
+                np.multiply(turned.T, slope, out=self.deltas[layer - 1])

@@ -16,7 +16,9 @@ NUM_LAYERS, HIDDEN_SIZE = 3, 128  # of equal layers, where only one of them is g
 class Settings:
     """Names may be spelled as people do (`ReLU`, `nesterov`); here they become the table's own.
 
+    inputs     what the network sees of the pixels (inputs.py)
     layers     sizes of the hidden layers, from the inputs on; may be empty
+    train_on   holdout: 90 % of the training images, the same for every seed, and the rest validate; all: no validation
     momentum   of momentum and nag; beta of rmsprop; beta1, beta2 of adam and nadam; epsilon of all three
 
     UserError names a wrong value and what is valid.
@@ -26,6 +28,7 @@ class Settings:
     activation: str = "relu"
     loss: str = "cross_entropy"
     weight_init: str = "xavier"
+    inputs: str = "unit"
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     momentum: float = 0.9
@@ -35,6 +38,7 @@ class Settings:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     batch_size: int = 32
+    train_on: str = "holdout"
     epochs: int = 10
     seed: int = 0
 

@@ -17,6 +17,7 @@ from winnow.errors import UserError
 from winnow.scratch import optimizers
 from winnow.scratch.evaluation import Evaluator
 from winnow.scratch.images import Gather, Images
+from winnow.scratch.inputs import shift_and_scale
 from winnow.scratch.network import Network, Workspace
 from winnow.scratch.settings import Settings
 from winnow.seeds import stream
@@ -25,13 +26,15 @@ VALIDATION = 10  # one in so many training images is held out
 
 
 def on(settings: Settings, data: Data, test: bool = True) -> Training:
-    """A training on a packed data set: 90 % of its training images, the same for every seed; the rest validate.
-
-    test: whether the test images are looked at as well.
-    """
+    """A training on a packed data set. test: whether the test images are looked at as well."""
     images = Images(data.train_images, data.train_labels, data.classes, f"{data.name}, training")
-    train, validation = holdout(len(images.labels), len(images.labels) // VALIDATION)
-    evaluate: dict[str, tuple[Images, np.ndarray | None]] = {"validation": (images, validation)}
+    count = len(images.labels)
+    evaluate: dict[str, tuple[Images, np.ndarray | None]] = {}
+    if settings.train_on == "all":
+        train = np.arange(count)
+    else:
+        train, validation = holdout(count, count // VALIDATION)
+        evaluate["validation"] = (images, validation)
     if test:
         evaluate["test"] = (Images(data.test_images, data.test_labels, data.classes, f"{data.name}, test"), None)
     return Training(settings, images, train, evaluate)
@@ -57,6 +60,7 @@ class Training:
         self.settings, self.train = settings, train
         sizes = (images.rows.shape[1], *settings.layers, images.classes)
         self.network = network = Network(sizes, settings.activation)
+        network.shift[:], network.scale[:] = shift_and_scale(settings.inputs, images, train)
         network.initialise(settings.weight_init, stream(settings.seed, "init"))
         gradient = np.empty_like(network.parameters)
         self.gradients = network.layers(gradient)
@@ -67,7 +71,7 @@ class Training:
         self.per_epoch = -(-len(train) // batch)
         sizes_of_batches = {min(batch, len(train)), len(train) % batch or min(batch, len(train))}
         self.workspaces = {rows: Workspace(network, rows, settings.loss) for rows in sizes_of_batches}
-        self.gathers = {rows: Gather(images, workspace.inputs) for rows, workspace in self.workspaces.items()}
+        self.gathers = {rows: Gather(images, workspace) for rows, workspace in self.workspaces.items()}
         self.evaluators = {prefix: Evaluator(network, settings.loss, *where) for prefix, where in evaluate.items()}
         self.iteration = self.sample_gradients = 0
 
