@@ -137,11 +137,14 @@ def rules() -> str:
     """Which rule's files go into which rule, in Mermaid, from the plan that the rules themselves follow."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     jobs = Plan(config.validate(values))
-    graph = networkx.DiGraph((jobs.maker[path].rule, job.rule) for job in jobs.jobs.values() for path in job.all_inputs)
-    again = sorted(rule for rule, _ in networkx.selfloop_edges(graph))
-    graph.remove_edges_from([(rule, rule) for rule in again])
+    arrows: dict[tuple[str, str], bool] = {}  # whether it leads back to a rule whose files the first one has read
+    for job in jobs.jobs.values():
+        for path in job.all_inputs:
+            arrow = (jobs.maker[path].rule, job.rule)
+            arrows.setdefault(arrow, arrow[::-1] in arrows or arrow[0] == arrow[1])
     # An arrow that a longer way implies is left out: a joint table reads nearly everything.
-    edges = [*sorted(networkx.transitive_reduction(graph).edges), *((rule, rule) for rule in again)]
+    graph = networkx.transitive_reduction(networkx.DiGraph(arrow for arrow, back in arrows.items() if not back))
+    edges = [*sorted(graph.edges), *sorted(arrow for arrow, back in arrows.items() if back)]
     return "\n".join(["```mermaid", "flowchart LR", *(f"    {a} --> {b}" for a, b in edges), "```"])
 
 

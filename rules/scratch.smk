@@ -3,6 +3,7 @@
 
 localrules:
     trials,
+    finalists,
     classify,
 
 
@@ -96,6 +97,31 @@ rule train_from_scratch:
     shell:
         "python workflow_scripts/train_from_scratch.py {params.job:q} {params.best:q} --data {params.data:q}"
         " --out {params.out:q} --store {params.store:q} --store-gb {resources.store_gb} > {log:q} 2>&1"
+
+
+rule finalists:
+    """Put the best configurations of a sweep in the order of their mean accuracy over fresh seeds."""
+    input:
+        best=made_from("finalists", "best"),
+        runs=made_from("finalists", "runs"),
+        ledger=ledger("finalists"),
+    output:
+        ranked="<results>/{study}/sweeps/{sweep}/finalists.json",
+    log:
+        "<results>/logs/finalists/{study}/{sweep}.log",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=arguments("finalists"),
+    message:
+        "Choosing among the finalists of {wildcards.study}/{wildcards.sweep}"
+    shell:
+        "python workflow_scripts/finalists.py {params.job:q} --best {input.best:q} --out {output.ranked:q}"
+        " > {log:q} 2>&1"
 
 
 rule classify:

@@ -47,6 +47,10 @@ def jobs(*changes: tuple[str, Any]) -> plan.Plan:
         (f"{SEED}.space.optimizer", ["adm"],
          "config: scratch.sweeps.seed.space.optimizer: There is no optimiser 'adm'. Did you mean 'adam'"),
         (f"{SEED}.space.depth", [3], "config: scratch.sweeps.seed.space.depth: The option 'depth' is not known"),
+        (f"{SEED}.finalists", {"configurations": 501, "seeds": [1]},
+         "config: scratch.sweeps.seed.finalists.configurations: 501 is not valid; the sweep has 500 trials"),
+        (f"{SEED}.finalists", {"configurations": 5}, "config: scratch.sweeps.seed.finalists.seeds: This key is mis"),
+        ("scratch.best.train_on", "most", "config: scratch.best.train_on: 'most' is not valid"),
         ("scratch.best.seeds", [], "config: scratch.best.seeds: .* valid is at least one entry"),
         ("scratch.loss_pairs.sweep", "sed", "config: scratch.loss_pairs.sweep: The sweep 'sed' is not known. Did you"),
         ("scratch.carry_over.sweep", "sed", "config: scratch.carry_over.sweep: The sweep 'sed' is not known"),
@@ -83,7 +87,12 @@ def test_jobs_of_the_default() -> None:
     rules = [job.rule for job in made.jobs.values()]
     assert rules.count("sweep") == 32
     assert rules.count("trials") == 2
-    assert rules.count("train_from_scratch") == 2 * 5 + 2 * 50
+    assert rules.count("train_from_scratch") == 2 * 5 + 2 * 50 + 10 * 3
+    assert rules.count("finalists") == 1
+    best = {job.wildcards["group"]: job for job in made.jobs.values() if job.wildcards.get("run") == "seed4"}
+    assert best["seed_best"].inputs["best"] == ["results/scratch/sweeps/seed/finalists.json"]
+    assert best["wider_best"].inputs["best"] == ["results/scratch/sweeps/wider/best.json"]
+    assert best["seed_best"].spec["train_on"] == "all"
     assert rules.count("classify") == 1
     assert "results/scratch/runs/loss_pairs/pair49_mean_squared_error/metrics.csv" in made.maker
     carried = jobs(("scratch.carry_over.enabled", True))
@@ -105,10 +114,14 @@ def test_what_a_change_makes_stale() -> None:
     def rules(*changes: tuple[str, Any]) -> set[str]:
         return {identity[0] for identity, key in keys(*changes).items() if before.get(identity) != key}
 
-    everything = {"sweep", "trials", "train_from_scratch", "classify", "table", "figure"}
+    everything = {"sweep", "trials", "train_from_scratch", "finalists", "classify", "table", "figure"}
     assert rules((f"{SEED}.trials", 600)) == everything
     assert rules((f"{SEED}.workers", 17)) == {"sweep"}  # the seventeenth worker
     assert rules(("scratch.image", 2)) == {"classify", "table", "figure"}
+    chosen = everything - {"sweep", "trials"}  # no trial, but what is chosen of them
+    assert rules((f"{SEED}.finalists.seeds", [1, 2])) == chosen
+    assert rules((f"{SEED}.finalists.configurations", 11)) == chosen
+    assert rules(("scratch.best.train_on", "holdout")) == {"train_from_scratch", "classify", "table", "figure"}
     assert rules(("scratch.loss_pairs.pairs", 51)) == {"train_from_scratch", "table", "figure"}
     assert rules(("scratch.best.seeds", [0, 1, 2, 3, 4, 5])) == {"train_from_scratch", "classify", "table", "figure"}
     drawn = {key for identity, key in before.items() if "loss_pairs" in identity}

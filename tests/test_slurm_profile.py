@@ -37,7 +37,8 @@ def test_what_the_default_profile_says_holds_here_too() -> None:
 
 
 def test_light_rules_run_on_the_submit_host() -> None:
-    light = {"download", "select", "trials", "classify", "export_rounds", "export_edges", "table", "figure", "report"}
+    light = {"download", "select", "trials", "finalists", "classify", "export_rounds", "export_edges"}
+    light |= {"table", "figure", "report"}
     assert light == LOCAL
 
 

@@ -38,6 +38,7 @@ WILDCARDS: dict[str, tuple[str, ...]] = {
     "sweep": ("study", "sweep", "worker"),
     "trials": ("study", "sweep"),
     "train_from_scratch": ("study", "group", "run"),
+    "finalists": ("study", "sweep"),
     "classify": ("study",),
     "tune": ("study", "arm", "scenario"),
     "train_scenario": ("study", "arm", "scenario", "seeds"),

@@ -24,7 +24,7 @@ STAGES = {
     "selection": ("select",),
     "pruning": ("prune", "prune_in_run"),
     "sweeps": ("sweep", "trials"),
-    "from_scratch": ("train_from_scratch", "classify"),
+    "from_scratch": ("train_from_scratch", "finalists", "classify"),
     "tuning": ("tune",),
     "scenarios": ("train_scenario",),
     "analysis": ("export_rounds", "export_edges", "instability", "measure_dense", "measure", "table"),

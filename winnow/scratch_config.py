@@ -8,7 +8,19 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from winnow import options, scratch_space, search_space
 from winnow.errors import UserError
-from winnow.fields import Dataset, FigureNames, Formats, Name, Positive, Strict, Tables, Whole, fail, user_error
+from winnow.fields import (
+    Dataset,
+    FigureNames,
+    Formats,
+    Name,
+    Positive,
+    Strict,
+    Tables,
+    TrainOn,
+    Whole,
+    fail,
+    user_error,
+)
 
 
 def _space(value: Any) -> search_space.Space:
@@ -21,6 +33,13 @@ Space = Annotated[dict[str, Any], BeforeValidator(user_error(_space))]
 RunSeeds = Annotated[list[Whole], Field(min_length=1)]
 
 
+class Finalists(Strict):
+    """The best configurations of a sweep are trained again with each of these seeds; the best mean wins."""
+
+    configurations: Positive
+    seeds: RunSeeds
+
+
 class Sweep(Strict):
     """A search of `trials` different settings of a space, by as many processes at once as there are cores."""
 
@@ -28,11 +47,17 @@ class Sweep(Strict):
     workers: Positive = 16
     stop_hopeless: bool = False
     space: Space
+    finalists: Finalists | None = None
 
     @model_validator(mode="after")
     def _enough_settings(self) -> Self:
         if self.trials > (size := search_space.size(self.space)):
             raise fail(f"{self.trials} is not valid; the space has {size:g} settings, each tried once.", "trials")
+        if self.finalists and self.finalists.configurations > self.trials:
+            raise fail(
+                f"{self.finalists.configurations} is not valid; the sweep has {self.trials} trials.",
+                "finalists.configurations",
+            )
         return self
 
 
@@ -40,6 +65,7 @@ class Best(Strict):
     """The best configuration of each sweep is trained again, once for each seed."""
 
     seeds: RunSeeds = [0]
+    train_on: TrainOn = "holdout"
 
 
 class LossPairs(Strict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from winnow.jobs import CLASSIFY_FILES, SCRATCH_FILES, SWEEP_FILES
 from winnow.run_folder import RunFolder
 from winnow.scratch.names import NAMES
-from winnow.scratch_config import ScratchStudy, Sweep
+from winnow.scratch_config import Finalists, ScratchStudy, Sweep
 from winnow.study_outputs import StudyOutputs
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ScratchPlan(StudyOutputs):
     """Adds the jobs of one study."""
 
-    GROUPS = ("sweep", "best", "loss_pairs", "carry_over", "classify")
+    GROUPS = ("sweep", "finalists", "finals", "best", "loss_pairs", "carry_over", "classify")
 
     def __init__(self, plan: Plan, name: str, study: ScratchStudy) -> None:
         off = {"carry_over"} if not (study.carry_over and study.carry_over.enabled) else set()
@@ -32,8 +32,10 @@ class ScratchPlan(StudyOutputs):
         self._download(dataset)
         for name, sweep in self.study.sweeps.items():
             self._sweep(name, sweep)
+            best = self._finals(name, sweep.finalists) if sweep.finalists else f"{self._sweep_folder(name)}/best.json"
             for seed in self.study.best.seeds:
-                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, {"rank": 1, "seed": seed})
+                spec = {"rank": 1, "seed": seed, "train_on": self.study.best.train_on}
+                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, spec, best)
         if pairs := self.study.loss_pairs:
             space = self.study.sweeps[pairs.sweep].space
             for pair, loss in product(range(pairs.pairs), NAMES["loss"][1]):
@@ -43,7 +45,8 @@ class ScratchPlan(StudyOutputs):
             self._download(carried.dataset)
             for rank, seed in product(range(1, carried.configurations + 1), carried.seeds):
                 spec = {"rank": rank, "seed": seed}
-                self._train("carry_over", carried.sweep, "carry_over", f"rank{rank}_seed{seed}", carried.dataset, spec)
+                run, best = f"rank{rank}_seed{seed}", f"{self._sweep_folder(carried.sweep)}/best.json"
+                self._train("carry_over", carried.sweep, "carry_over", run, carried.dataset, spec, best)
         if self.study.image:
             self._classify(self.study.image)
         self.add_tables_and_figures()
@@ -53,7 +56,7 @@ class ScratchPlan(StudyOutputs):
 
     def _sweep(self, name: str, sweep: Sweep) -> None:
         dataset, folder = self.study.dataset, self._sweep_folder(name)
-        spec = {"dataset": dataset, **sweep.model_dump(exclude={"workers"})}
+        spec = {"dataset": dataset, **sweep.model_dump(exclude={"workers", "finalists"})}
         workers = [f"{folder}/worker{worker}.json" for worker in range(sweep.workers)]
         for worker, output in enumerate(workers):
             self.plan.add(
@@ -74,15 +77,36 @@ class ScratchPlan(StudyOutputs):
         )
         self.runs.append(_run("sweep", name, "", 0, [], folder))
 
-    def _train(self, group: str, sweep: str, subfolder: str, run: str, dataset: str, spec: dict[str, Any]) -> None:
-        """A training whose settings are those of a rank in a sweep, or drawn from its space."""
+    def _finals(self, sweep: str, finalists: Finalists) -> str:
+        """Train a sweep's best configurations again and rank them; the file with their new order."""
+        dataset, folder = self.study.dataset, self._sweep_folder(sweep)
+        best, ranked, runs = f"{folder}/best.json", f"{folder}/finalists.json", []
+        for rank, seed in product(range(1, finalists.configurations + 1), finalists.seeds):
+            spec, run = {"rank": rank, "seed": seed}, f"rank{rank}_seed{seed}"
+            self._train("finalists", sweep, f"{sweep}_finalists", run, dataset, spec, best)
+            runs.append({"rank": rank, "folder": self.runs[-1].folder})
+        self.plan.add(
+            "finalists",
+            {"study": self.name, "sweep": sweep},
+            {"best": [best], "runs": [f"{run['folder']}/metrics.csv" for run in runs]},
+            [ranked],
+            {"runs": runs},
+            self.plan.sources("finalists", ()),
+        )
+        self.runs.append(_run("finals", sweep, "", 0, [], folder))
+        return ranked
+
+    def _train(
+        self, group: str, sweep: str, subfolder: str, run: str, dataset: str, spec: dict[str, Any], best: str = ""
+    ) -> None:
+        """A training whose settings are those of a rank in the file `best`, or drawn from a sweep's space."""
         folder = f"{self.folder}/runs/{subfolder}/{run}"
         self.plan.add(
             "train_from_scratch",
             {"study": self.name, "group": subfolder, "run": run},
             {
                 "data": self._packed(dataset),
-                "best": [f"{self._sweep_folder(sweep)}/best.json"] if "rank" in spec else [],
+                "best": [best] if best else [],
             },
             [f"{folder}/{file}" for file in SCRATCH_FILES],
             {"dataset": dataset, **spec},

@@ -89,7 +89,8 @@ def stored(settings: Settings, data: Data, packed: Path, out: Path, place: Path,
 def settings_of(spec: Mapping[str, Any], best: Path | None) -> Settings:
     """What a job is to train: the configuration of rank `rank` in a best.json, or the draw number `pair` of a `space`.
 
-    spec: one of these, `seed`, and `loss` for a draw. UserError unless there is such a configuration.
+    spec: one of these and `seed`; with a draw `loss`, with a rank perhaps `train_on`. UserError unless there is such a
+    configuration.
     """
     if "rank" not in spec:
         drawn = search_space.draw(spec["space"], stream(1, "drawing", spec["pair"]))  # seed 0 draws in searches
@@ -100,7 +101,8 @@ def settings_of(spec: Mapping[str, Any], best: Path | None) -> Settings:
             f"{best} has {len(configurations)} configurations whose training was complete, but number {spec['rank']} "
             "is asked for: the sweep needs more trials."
         )
-    return Settings.of({**configurations[spec["rank"] - 1]["settings"], "seed": spec["seed"]})
+    settings = configurations[spec["rank"] - 1]["settings"]
+    return Settings.of({**settings, "seed": spec["seed"], "train_on": spec.get("train_on", "holdout")})
 
 
 def read(folder: Path) -> tuple[Settings, str, Network]:

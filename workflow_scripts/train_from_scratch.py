@@ -13,7 +13,9 @@ from winnow.errors import UserError
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     provenance.arguments(parser)
-    parser.add_argument("--best", type=Path, help="best.json of the sweep whose configuration is trained")
+    parser.add_argument(
+        "--best", type=Path, help="best.json or finalists.json of the sweep whose configuration is trained"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the packed data set")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--store", type=Path, required=True, help="where finished runs are kept")
