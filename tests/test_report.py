@@ -24,7 +24,7 @@ from winnow import config, io
 from winnow.errors import UserError
 from winnow.plan import Plan
 from winnow.report import by_hand, inlined, masks, page, pictures, ran, words
-from winnow.report.sections import benchmark, pruning, sweep
+from winnow.report.sections import _sweep_findings, benchmark, pruning, sweep
 
 ROOT = Path(__file__).parents[1]
 PRUNE = next(iter(KINDS))
@@ -138,6 +138,16 @@ def test_findings_say_what_the_summary_has(results: Path, text: str) -> None:
     dense = outcomes[(outcomes["scenario"] == "plain") & (outcomes["arm"] == thin["arm"])].iloc[0]
     assert thin["change"] == pytest.approx(thin["test_accuracy"] - dense["test_accuracy"])
     assert f"{thin['arm']} in density10 (10 % density) reaches {-100 * thin['change']:.2f} [" in html.unescape(text)
+
+
+def test_the_second_stage_of_a_sweep_is_told(results: Path) -> None:
+    table = io.read_table(results / "search/tables/finalists.csv", "finalists")
+    first = table[table["rank"] == 1].iloc[0]
+    said = _sweep_findings.finalists(table)
+    assert len(said) == table["sweep"].nunique()
+    assert "3 best trials were trained again with 3 fresh seeds each" in said[0]
+    assert f"{100 * first['mean']:.2f} %" in said[0]
+    assert f"trial {first['trial']}, which was number 1 of the sweep" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,19 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
     return said
 
 
+def finalists(table: pandas.DataFrame) -> list[str]:
+    said = []
+    for sweep, mine in table.groupby("sweep", sort=False):
+        first = mine[mine["rank"] == 1].iloc[0]
+        said.append(
+            f"{sweep}: its {words.count(len(mine), 'best trial')} were trained again with "
+            f"{words.count(first['seeds'], 'fresh seed')} each. The best mean on the validation images, "
+            f"{words.percent(first['mean'])}, has trial {first['trial']}, which was number {first['trial_rank']} of "
+            f"the sweep with {words.percent(first['trial_accuracy'])}."
+        )
+    return said
+
+
 def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 

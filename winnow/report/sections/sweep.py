@@ -11,7 +11,7 @@ from winnow.report.sections import _sweep_findings as findings
 
 NEEDS = "trials"
 READS = (
-    "trials", "importance", "values", "conclusions", "best_runs", "loss_differences", "losses",
+    "trials", "importance", "values", "conclusions", "finalists", "best_runs", "loss_differences", "losses",
     "per_class", "carry_over",
 )  # fmt: skip
 
@@ -30,6 +30,7 @@ def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -
         )
         found.findings.append(Finding("Activations", said, "values"))
     says = {
+        "finalists": ("The second stage", findings.finalists),
         "importance": ("What matters", findings.importance),
         "conclusions": ("What was believed, tested on the trials", findings.conclusions),
         "loss_differences": ("Cross-entropy against squared error", findings.losses),
