@@ -13,6 +13,7 @@ from winnow.errors import UserError
 from winnow.scratch.activations import ACTIVATIONS
 from winnow.scratch.initialisers import INITIALISERS
 from winnow.scratch.losses import LOSSES, softmax
+from winnow.scratch.memory import zeros
 from winnow.scratch.network import Network, Workspace
 from winnow.scratch.products import Products
 from winnow.seeds import stream
@@ -84,6 +85,17 @@ def test_products_in_slices_are_the_products(rows: int, n: int, m: int, count: i
     products.gradient(d, out=gradient)
     np.testing.assert_allclose(z, a @ w, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(gradient, a.T @ d, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [7, (), (3, 5), (1, 2, 3)])
+def test_memory_begins_at_a_cache_line(shape: int | tuple[int, ...]) -> None:
+    kept = [zeros(shape, np.float32) for _ in range(5)]
+    for made in kept:
+        assert made.ctypes.data % 64 == 0
+        assert made.shape == np.zeros(shape).shape
+        assert made.dtype == np.float32
+        assert not made.any()
+        made[...] = 1
 
 
 def test_losses_by_hand() -> None:

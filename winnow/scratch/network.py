@@ -26,6 +26,7 @@ from winnow.errors import UserError
 from winnow.scratch.activations import ACTIVATIONS
 from winnow.scratch.initialisers import INITIALISERS
 from winnow.scratch.losses import LOSSES, softmax
+from winnow.scratch.memory import zeros
 from winnow.scratch.names import canonical
 from winnow.scratch.products import Products
 
@@ -48,7 +49,7 @@ class Network:
         self.activation = ACTIVATIONS[canonical("activation", activation, ACTIVATIONS)]
         self.pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         self.weight_count = sum(n * m for n, m in self.pairs)
-        self.parameters = np.zeros(self.weight_count + sum(self.sizes[1:]), dtype)
+        self.parameters = zeros(self.weight_count + sum(self.sizes[1:]), dtype)
         self.weights, self.biases = self.layers(self.parameters)
         self.shift, self.scale = np.zeros(self.sizes[0], dtype), np.ones(1, dtype)  # inputs: (pixels - shift) * scale
 
@@ -83,15 +84,15 @@ class Workspace:
     def __init__(self, network: Network, rows: int, loss: str = "cross_entropy") -> None:
         self.network, self.loss_function = network, LOSSES[canonical("loss", loss, LOSSES)]
         dtype = network.parameters.dtype
-        layers = [np.empty((rows, size), dtype) for size in network.sizes]
+        layers = [zeros((rows, size), dtype) for size in network.sizes]
         self.inputs, self.logits = layers[0], layers[-1]
         self.outputs = layers[:-1]  # a_0 ... a_(L-1): what each layer reads
         self.results = layers[1:]  # z_l, then a_l in the same memory
         self.products = [Products(a, m) for a, m in zip(self.outputs, network.sizes[1:], strict=True)]
         self.probabilities, self.targets = np.empty_like(self.logits), np.empty_like(self.logits)
-        self.deltas = [np.empty_like(result) for result in self.results]  # D_1 ... D_L
-        self.turned = [np.empty(result.shape[::-1], dtype) for result in self.results[:-1]]  # W_(l+1) D_(l+1)^T
-        self.slopes = [np.empty_like(result) for result in self.results[:-1]]
+        self.deltas = [zeros(result.shape, dtype) for result in self.results]  # D_1 ... D_L
+        self.turned = [zeros(result.shape[::-1], dtype) for result in self.results[:-1]]  # W_(l+1) D_(l+1)^T
+        self.slopes = [zeros(result.shape, dtype) for result in self.results[:-1]]
         self.ones = np.ones(rows, dtype)
         self.classes = np.eye(network.sizes[-1], dtype=dtype)
 

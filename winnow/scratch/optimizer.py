@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from winnow.scratch.memory import zeros
 from winnow.scratch.names import RANGES, check_number
 
 
@@ -41,8 +42,7 @@ class Optimizer:
         for option, valid in RANGES.items():
             check_number(option, getattr(self, option), valid)
         self.parameters, self.gradient, self.decayed, self.t = parameters, gradient, decayed, 0
-        self.state = [np.zeros_like(parameters) for _ in range(self.states)]
-        self.scratch = np.empty_like(parameters)
+        *self.state, self.scratch = (zeros(parameters.shape, parameters.dtype) for _ in range(self.states + 1))
 
     def step(self) -> None:
         """One update by the gradient that the vector holds now."""

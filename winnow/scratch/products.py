@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from winnow.scratch.memory import zeros
+
 WIDTH = 128  # most inputs of a slice
 SMALL = 10**6  # most multiplications of a small product (OpenBLAS: 100 x 100 x 100)
 
@@ -29,7 +31,7 @@ class Products:
         rows, n = a.shape
         self.count = count = slices(rows, n, m)
         self.a = a.reshape(rows, count, n // count).transpose(1, 0, 2)  # [slices, rows, width], a view
-        self.parts = np.empty((count, rows, m), a.dtype)
+        self.parts = zeros((count, rows, m), a.dtype)
 
     def forward(self, w: np.ndarray, out: np.ndarray) -> None:
         """Write A W to `out` [rows, m]."""

@@ -18,6 +18,7 @@ from winnow.scratch import optimizers
 from winnow.scratch.evaluation import Evaluator
 from winnow.scratch.images import Gather, Images
 from winnow.scratch.inputs import shift_and_scale
+from winnow.scratch.memory import zeros
 from winnow.scratch.network import Network, Workspace
 from winnow.scratch.settings import Settings
 from winnow.seeds import stream
@@ -62,7 +63,7 @@ class Training:
         self.network = network = Network(sizes, settings.activation)
         network.shift[:], network.scale[:] = shift_and_scale(settings.inputs, images, train)
         network.initialise(settings.weight_init, stream(settings.seed, "init"))
-        gradient = np.empty_like(network.parameters)
+        gradient = zeros(network.parameters.shape, network.parameters.dtype)
         self.gradients = network.layers(gradient)
         self.optimizer = optimizers.named(
             settings.optimizer, network.parameters, gradient, network.weight_count, **settings.optimizer_options()
