@@ -18,7 +18,7 @@ from winnow.scratch import training
 from winnow.scratch.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = Settings(layers=(16, 8), epochs=2, batch_size=64, inputs="standardised", seed=3)
+SETTINGS = Settings(layers=(16, 8), epochs=2, batch_size=64, inputs="roots", seed=3)
 FILES = SCRATCH_FILES
 
 

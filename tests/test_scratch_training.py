@@ -116,6 +116,8 @@ def test_inputs_by_definition() -> None:
     rows = pixels.reshape(3000, 9) / 255
     mean = rows[train].mean(axis=0)  # not of the others
     expected = {"unit": rows, "centred": rows - mean, "standardised": (rows - mean) / (rows[train] - mean).std()}
+    roots = np.sqrt(rows) - np.sqrt(rows)[train].mean(axis=0)
+    expected["roots"] = roots / roots[train].std()
     for name, values in expected.items():
         made = Training(Settings((4,), inputs=name, batch_size=5), images, train, {"validation": (images, None)})
         workspace = made.workspaces[5]

@@ -62,7 +62,7 @@ SETTINGS = {
     "weight_init": "random or xavier",
     "activation": "identity, sigmoid, tanh or relu",
     "loss": "cross_entropy or mean_squared_error",
-    "inputs": "unit, centred or standardised",
+    "inputs": "unit, centred, standardised or roots",
     "train_on": "holdout: without the validation images; all",
     "momentum": "of momentum and nag",
     "beta": "of rmsprop",

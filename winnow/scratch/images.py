@@ -1,6 +1,6 @@
 """Images as rows, with their labels, checked once; batches of them are gathered by index into given memory.
 
-As a batch is gathered, its pixels x, bytes or numbers, become the network's inputs (x - shift) * scale (inputs.py).
+As a batch is gathered, its pixels x, bytes or numbers, become the network's inputs (inputs.py).
 """
 
 from __future__ import annotations
@@ -50,13 +50,15 @@ class Gather:
         if self.inputs.shape[1] != pixels:
             raise UserError(f"The network has {self.inputs.shape[1]} inputs, but an image has {pixels} pixels.")
         self.images = images
-        self.shifted = bool(self.network.shift.any())
+        self.rooted, self.shifted = self.network.power[0] == 0.5, bool(self.network.shift.any())
         self.taken = np.empty(self.inputs.shape, images.rows.dtype)
 
     def __call__(self, index: np.ndarray) -> np.ndarray:
         """Fill the inputs with the images of `index` [rows]; their labels [rows]."""
         np.take(self.images.rows, index, axis=0, out=self.taken, mode="clip")  # "raise" would go by way of a copy
         self.inputs[...] = self.taken
+        if self.rooted:
+            np.sqrt(self.inputs, out=self.inputs)
         if self.shifted:
             self.inputs -= self.network.shift
         self.inputs *= self.network.scale

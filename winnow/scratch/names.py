@@ -12,7 +12,7 @@ ALIASES = {"nesterov": "nag"}
 NAMES = {  # option: what it names, and the keys of the table where it is looked up
     "activation": ("activation", ("identity", "sigmoid", "tanh", "relu")),
     "loss": ("loss", ("cross_entropy", "mean_squared_error")),
-    "inputs": ("form of the inputs", ("unit", "centred", "standardised")),
+    "inputs": ("form of the inputs", ("unit", "centred", "standardised", "roots")),
     "weight_init": ("weight initialisation", ("random", "xavier")),
     "train_on": ("part of the training images", ("holdout", "all")),
     "optimizer": ("optimiser", ("sgd", "momentum", "nag", "rmsprop", "adam", "nadam")),

@@ -51,7 +51,7 @@ class Network:
         self.weight_count = sum(n * m for n, m in self.pairs)
         self.parameters = zeros(self.weight_count + sum(self.sizes[1:]), dtype)
         self.weights, self.biases = self.layers(self.parameters)
-        self.shift, self.scale = np.zeros(self.sizes[0], dtype), np.ones(1, dtype)  # inputs: (pixels - shift) * scale
+        self.power, self.shift, self.scale = np.ones(1, dtype), np.zeros(self.sizes[0], dtype), np.ones(1, dtype)
 
     def layers(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """(weights [n, m], biases [m]) of each layer as views of a vector like `parameters`."""
@@ -61,8 +61,8 @@ class Network:
         return [part.reshape(pair) for part, pair in zip(parts[:depth], self.pairs, strict=True)], parts[depth:]
 
     def named(self) -> dict[str, np.ndarray]:
-        """`inputs.shift` [inputs], `inputs.scale` [1] and the layers' `layer0.weight` [n, m], `layer0.bias` [m], ..."""
-        found = {"inputs.shift": self.shift, "inputs.scale": self.scale}
+        """`inputs.power` [1], `.shift` [inputs], `.scale` [1], `layer0.weight` [n, m], `layer0.bias` [m], ..."""
+        found = {"inputs.power": self.power, "inputs.shift": self.shift, "inputs.scale": self.scale}
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             found |= {f"layer{i}.weight": weight, f"layer{i}.bias": bias}
         return found

@@ -14,10 +14,9 @@ import numpy as np
 
 from winnow.data import Data, holdout, order
 from winnow.errors import UserError
-from winnow.scratch import optimizers
+from winnow.scratch import inputs, optimizers
 from winnow.scratch.evaluation import Evaluator
 from winnow.scratch.images import Gather, Images
-from winnow.scratch.inputs import shift_and_scale
 from winnow.scratch.memory import zeros
 from winnow.scratch.network import Network, Workspace
 from winnow.scratch.settings import Settings
@@ -61,7 +60,7 @@ class Training:
         self.settings, self.train = settings, train
         sizes = (images.rows.shape[1], *settings.layers, images.classes)
         self.network = network = Network(sizes, settings.activation)
-        network.shift[:], network.scale[:] = shift_and_scale(settings.inputs, images, train)
+        network.power[:], network.shift[:], network.scale[:] = inputs.fit(settings.inputs, images, train)
         network.initialise(settings.weight_init, stream(settings.seed, "init"))
         gradient = zeros(network.parameters.shape, network.parameters.dtype)
         self.gradients = network.layers(gradient)
