@@ -261,7 +261,13 @@ def sweeps(study: Path) -> str:
     trials, lines = read(study, "trials"), []
     for sweep in dict.fromkeys(row["sweep"] for row in trials):
         mine = [row for row in trials if row["sweep"] == sweep]
-        again = [row for row in read(study, "best_runs") if row["sweep"] == sweep]
+        again, finals = (
+            [row for row in read(study, name) if row["sweep"] == sweep] for name in ("best_runs", "finalists")
+        )
+        chosen = [f"{100 * float(row[name]):.2f}" for row in finals[:1] for name in ("mean", "lowest", "highest")]
+        checked = "{} ({} to {})".format(*chosen) if chosen else ""
+        if not chosen and again[0]["train_on"] == "holdout":
+            checked = bars(again, "validation_accuracy", 100)
         states = [row["state"] for row in mine]
         ended = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         best = max(float(row["validation_accuracy"]) for row in mine if row["state"] == "complete")
@@ -270,12 +276,30 @@ def sweeps(study: Path) -> str:
                 sweep, ended, f"{sum(float(row['seconds']) for row in mine) / 60:.0f}",
                 f"{max(float(row['finished']) for row in mine) / 60:.0f}", f"{100 * best:.2f}",
                 ", ".join(f"{name} {short(again[0][name])}" for name in SETTINGS),
-                bars(again, "validation_accuracy", 100), bars(again, "test_accuracy", 100), str(len(again)),
+                checked, bars(again, "test_accuracy", 100), str(len(again)), again[0]["train_on"],
             )
         )  # fmt: skip
     header = (
         "sweep", "trials", "minutes of training", "minutes from first to last", "best validation accuracy, %",
-        "its setting", "again: validation accuracy", "again: test accuracy", "seeds",
+        "setting that was chosen", "with fresh seeds: validation accuracy", "with five more: test accuracy", "seeds",
+        "trained on",
+    )  # fmt: skip
+    return table(header, lines)
+
+
+def finalists(study: Path) -> str:
+    """The second stage: the best trials again with fresh seeds."""
+    lines = [
+        (
+            row["sweep"], row["rank"], f"{100 * float(row['mean']):.2f}",
+            f"{100 * float(row['lowest']):.2f} to {100 * float(row['highest']):.2f}", row["seeds"],
+            f"{100 * float(row['trial_accuracy']):.2f} ({row['trial_rank']})",
+            ", ".join(f"{name} {short(row[name])}" for name in SETTINGS),
+        )
+        for row in read(study, "finalists")
+    ]  # fmt: skip
+    header = (
+        "sweep", "rank", "mean validation accuracy, %", "least to largest", "seeds", "its trial, % (rank)", "setting",
     )  # fmt: skip
     return table(header, lines)
 
@@ -330,6 +354,7 @@ PARTS = {
     "claims": ("tickets", claims),
     "instability": ("tickets", instability),
     "sweeps": ("scratch", sweeps),
+    "finalists": ("scratch", finalists),
     "conclusions": ("scratch", conclusions),
     "losses": ("scratch", losses),
     "ticket_provenance": ("tickets", ticket_provenance),

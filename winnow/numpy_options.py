@@ -89,7 +89,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
     for short, option in {"-l": "loss", "-o": "optimizer", "-w_i": "weight_init", "-a": "activation"}.items():
         add(short, option, _name(option), ", ".join(NAMES[option][1]))
     add("", "train_on", _name("train_on"), "holdout: 10 % of the training images validate; all: none do")
-    add("", "inputs", _name("inputs"), "pixels in [0, 1], less their mean image, and divided by the deviation from it: "
+    add("", "inputs", _name("inputs"), "what the network sees of the pixels, see winnow/scratch/inputs.py: "
         + ", ".join(NAMES["inputs"][1]))  # fmt: skip
     short_names = {"learning_rate": "-lr", "momentum": "-m", "epsilon": "-eps", "weight_decay": "-w_d"}
     texts = {
