@@ -9,7 +9,7 @@ from winnow.report.content import Axis, Chart, Parallel
 SETTINGS = (
     "activation", "optimizer", "learning_rate", "batch_size", "num_layers", "hidden_size", "weight_decay",
     "weight_init",
-    "loss", "epochs",
+    "loss", "epochs", "inputs",
 )  # fmt: skip
 VALIDATION = Axis("validation_accuracy", "validation accuracy, %", factor=100)
 
