@@ -8,7 +8,7 @@
 Pixels that are no bytes count as they are: 1 in place of 255; for roots they must not be negative. s is the same for
 all pixels: a deviation of its own would blow up a pixel that is nearly always black. Source: LeCun, Bottou, Orr and
 Mueller (1998), Efficient BackProp, section 4.3, where inputs whose mean is not 0 are shown to slow learning down; the
-square root is the usual transformation of brightness (a gamma of 2), and of counts whose variance grows with their mean.
+square root is usual for brightness (a gamma of 2), and for counts whose variance grows with their mean.
 """
 
 from __future__ import annotations
