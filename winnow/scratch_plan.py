@@ -34,8 +34,8 @@ class ScratchPlan(StudyOutputs):
             self._sweep(name, sweep)
             best = self._finals(name, sweep.finalists) if sweep.finalists else f"{self._sweep_folder(name)}/best.json"
             for seed in self.study.best.seeds:
-                spec = {"rank": 1, "seed": seed, "train_on": self.study.best.train_on}
-                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, spec, best)
+                winner = {"rank": 1, "seed": seed, "train_on": self.study.best.train_on}
+                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, winner, best)
         if pairs := self.study.loss_pairs:
             space = self.study.sweeps[pairs.sweep].space
             for pair, loss in product(range(pairs.pairs), NAMES["loss"][1]):

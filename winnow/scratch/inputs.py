@@ -31,7 +31,7 @@ def fit(inputs: str, images: Images, train: np.ndarray) -> tuple[float, np.ndarr
     power = 0.5 if inputs == "roots" else 1
 
     def rows(start: int) -> np.ndarray:
-        return images.rows[np.sort(train[start : start + CHUNK])].astype(np.float64) ** power
+        return images.rows[np.sort(train[start : start + CHUNK])].astype(np.float64) ** power  # type: ignore[no-any-return]
 
     starts = range(0, len(train), CHUNK)
     mean = sum(rows(start).sum(axis=0) for start in starts) / len(train)
