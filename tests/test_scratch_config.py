@@ -49,6 +49,8 @@ def jobs(*changes: tuple[str, Any]) -> plan.Plan:
         (f"{SEED}.space.depth", [3], "config: scratch.sweeps.seed.space.depth: The option 'depth' is not known"),
         (f"{SEED}.finalists", {"configurations": 501, "seeds": [1]},
          "config: scratch.sweeps.seed.finalists.configurations: 501 is not valid; the sweep has 500 trials"),
+        (f"{SEED}.finalists.seeds", [1, 2, 1], "config: scratch.sweeps.seed.finalists.seeds: .*more than once"),
+        (f"{SEED}.finalists.seeds", [0, 1], "config: scratch.sweeps.seed.finalists.seeds: .*0 is the seed of the tri"),
         (f"{SEED}.finalists", {"configurations": 5}, "config: scratch.sweeps.seed.finalists.seeds: This key is mis"),
         ("scratch.best.train_on", "most", "config: scratch.best.train_on: 'most' is not valid"),
         ("scratch.best.seeds", [], "config: scratch.best.seeds: .* valid is at least one entry"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from winnow import options, scratch_space, search_space
 from winnow.errors import UserError
@@ -30,14 +30,29 @@ def _space(value: Any) -> search_space.Space:
 
 
 Space = Annotated[dict[str, Any], BeforeValidator(user_error(_space))]
-RunSeeds = Annotated[list[Whole], Field(min_length=1)]
+
+
+def _once_each(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"{seeds} is not valid; a seed stands there more than once.")
+    return seeds
+
+
+def _fresh(seeds: list[int]) -> list[int]:
+    if 0 in seeds:
+        raise UserError(f"{seeds} is not valid; 0 is the seed of the trials, and finalists need others.")
+    return seeds
+
+
+RunSeeds = Annotated[list[Whole], Field(min_length=1), AfterValidator(user_error(_once_each))]
+FreshSeeds = Annotated[RunSeeds, AfterValidator(user_error(_fresh))]
 
 
 class Finalists(Strict):
     """The best configurations of a sweep are trained again with each of these seeds; the best mean wins."""
 
     configurations: Positive
-    seeds: RunSeeds
+    seeds: FreshSeeds
 
 
 class Sweep(Strict):
@@ -110,9 +125,12 @@ class ScratchStudy(Strict):
             if part and part.sweep not in self.sweeps:
                 raise fail(options.unknown("The sweep", part.sweep, self.sweeps), f"{key}.sweep")
         part = self.carry_over
-        if part and part.enabled and part.configurations > (trials := self.sweeps[part.sweep].trials):
-            raise fail(
-                f"{part.configurations} is not valid; the sweep {part.sweep} has {trials} trials.",
-                "carry_over.configurations",
-            )
+        if part and part.enabled:
+            sweep = self.sweeps[part.sweep]
+            most, what = (sweep.finalists.configurations, "finalists") if sweep.finalists else (sweep.trials, "trials")
+            if part.configurations > most:
+                raise fail(
+                    f"{part.configurations} is not valid; the sweep {part.sweep} has {most} {what}.",
+                    "carry_over.configurations",
+                )
         return self

@@ -32,10 +32,11 @@ class ScratchPlan(StudyOutputs):
         self._download(dataset)
         for name, sweep in self.study.sweeps.items():
             self._sweep(name, sweep)
-            best = self._finals(name, sweep.finalists) if sweep.finalists else f"{self._sweep_folder(name)}/best.json"
+            if sweep.finalists:
+                self._finals(name, sweep.finalists)
             for seed in self.study.best.seeds:
                 winner = {"rank": 1, "seed": seed, "train_on": self.study.best.train_on}
-                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, winner, best)
+                self._train("best", name, f"{name}_best", f"seed{seed}", dataset, winner, self._best(name))
         if pairs := self.study.loss_pairs:
             space = self.study.sweeps[pairs.sweep].space
             for pair, loss in product(range(pairs.pairs), NAMES["loss"][1]):
@@ -45,11 +46,16 @@ class ScratchPlan(StudyOutputs):
             self._download(carried.dataset)
             for rank, seed in product(range(1, carried.configurations + 1), carried.seeds):
                 spec = {"rank": rank, "seed": seed}
-                run, best = f"rank{rank}_seed{seed}", f"{self._sweep_folder(carried.sweep)}/best.json"
+                run, best = f"rank{rank}_seed{seed}", self._best(carried.sweep)
                 self._train("carry_over", carried.sweep, "carry_over", run, carried.dataset, spec, best)
         if self.study.image:
             self._classify(self.study.image)
         self.add_tables_and_figures()
+
+    def _best(self, sweep: str) -> str:
+        """The file with a sweep's best configurations in the order that counts: of its second stage, if it has one."""
+        staged = self.study.sweeps[sweep].finalists is not None
+        return f"{self._sweep_folder(sweep)}/{'finalists' if staged else 'best'}.json"
 
     def _sweep_folder(self, sweep: str) -> str:
         return f"{self.folder}/sweeps/{sweep}"
@@ -77,10 +83,10 @@ class ScratchPlan(StudyOutputs):
         )
         self.runs.append(_run("sweep", name, "", 0, [], folder))
 
-    def _finals(self, sweep: str, finalists: Finalists) -> str:
-        """Train a sweep's best configurations again and rank them; the file with their new order."""
+    def _finals(self, sweep: str, finalists: Finalists) -> None:
+        """Train a sweep's best configurations again and rank them."""
         dataset, folder = self.study.dataset, self._sweep_folder(sweep)
-        best, ranked, runs = f"{folder}/best.json", f"{folder}/finalists.json", []
+        best, runs = f"{folder}/best.json", []
         for rank, seed in product(range(1, finalists.configurations + 1), finalists.seeds):
             spec, run = {"rank": rank, "seed": seed}, f"rank{rank}_seed{seed}"
             self._train("finalists", sweep, f"{sweep}_finalists", run, dataset, spec, best)
@@ -89,12 +95,11 @@ class ScratchPlan(StudyOutputs):
             "finalists",
             {"study": self.name, "sweep": sweep},
             {"best": [best], "runs": [f"{run['folder']}/metrics.csv" for run in runs]},
-            [ranked],
+            [self._best(sweep)],
             {"runs": runs},
             self.plan.sources("finalists", ()),
         )
         self.runs.append(_run("finals", sweep, "", 0, [], folder))
-        return ranked
 
     def _train(
         self, group: str, sweep: str, subfolder: str, run: str, dataset: str, spec: dict[str, Any], best: str = ""
@@ -132,5 +137,5 @@ class ScratchPlan(StudyOutputs):
 
 
 def _run(group: str, sweep: str, recipe: str, number: int, seeds: list[int], folder: str) -> RunFolder:
-    """In the words of other studies: a sweep is an arm, and all train on the images that are not held out."""
+    """In the words of other studies: a sweep is an arm. Which images a run trained on stands in its config.json."""
     return RunFolder(group, sweep, recipe, number, "holdout", "", seeds, folder)

@@ -99,7 +99,8 @@ def settings_of(spec: Mapping[str, Any], best: Path | None) -> Settings:
     if len(configurations) < spec["rank"]:
         raise UserError(
             f"{best} has {len(configurations)} configurations whose training was complete, but number {spec['rank']} "
-            "is asked for: the sweep needs more trials."
+            "is asked for: the sweep needs more trials, or not to stop so many (stop_hopeless: false), or config is to "
+            "ask for fewer (finalists: configurations, carry_over: configurations)."
         )
     settings = configurations[spec["rank"] - 1]["settings"]
     return Settings.of({**settings, "seed": spec["seed"], "train_on": spec.get("train_on", "holdout")})

@@ -10,13 +10,14 @@ from winnow import io
 from winnow.tables import _from_scratch
 from winnow.tables._runs import Run
 
-GROUPS = ("sweep", "carry_over")
-FILES = ("best.json", "metrics.csv", "config.json")
+GROUPS = ("sweep", "finals", "carry_over")
+FILES = ("best.json", "finalists.json", "metrics.csv", "config.json")
 
 
 def rows(runs: list[Run], spec: dict[str, Any]) -> Iterator[dict[str, object]]:
     """One per rank and seed."""
     sweeps = {run.arm: Path(run.folder, "best.json") for run in runs if run.group == "sweep"}
+    sweeps |= {run.arm: Path(run.folder, "finalists.json") for run in runs if run.group == "finals"}
     for run in runs:
         if run.group == "carry_over":
             source = io.read_json(sweeps[run.arm])["configurations"][run.round - 1]

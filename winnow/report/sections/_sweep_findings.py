@@ -14,8 +14,10 @@ NAMES = {"train": "training"}
 ABOUT_ACTIVATIONS = "ReLU beats the other activations"  # in the table of conclusions
 
 
-def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
+def best(trials: pandas.DataFrame, again: pandas.DataFrame | None, second: pandas.DataFrame | None = None) -> list[str]:
+    """The best trial of each sweep, and what the chosen setting reached anew; `second`: the table of finalists."""
     said = []
+    staged = set() if second is None else set(second["sweep"])
     for sweep, mine in trials.groupby("sweep", sort=False):
         states = mine["state"].value_counts()
         others = [f"{states[state]} {state}" for state in ("pruned", "diverged") if state in states]
@@ -27,16 +29,20 @@ def best(trials: pandas.DataFrame, again: pandas.DataFrame | None) -> list[str]:
             said.append(f"{text}; none has a validation accuracy.")
             continue
         best = finished.iloc[finished["validation_accuracy"].argmax()]
-        settings = ", ".join(f"{name.replace('_', ' ')} {_shown(best[name])}" for name in varied(trials))
+        chosen = (
+            "Which setting is the best was decided anew, with fresh seeds"
+            if sweep in staged
+            else "It was chosen by this number, which is therefore too high on average"
+        )
         said.append(
             f"{text}; the best has {words.percent(best['validation_accuracy'])} validation accuracy "
-            f"(trial {best['trial']}: {settings}). It was chosen by this number, which is therefore too high on "
-            f"average."
+            f"(trial {best['trial']}: {_settings(best, trials)}). {chosen}."
         )
         if again is not None and len(rows := again[(again["sweep"] == sweep) & again["test_accuracy"].notna()]):
             said.append(
-                f"Sweep {sweep}: trained anew, the chosen setting reaches {words.spread(list(rows['test_accuracy']))} "
-                f"test accuracy (smallest to largest of {words.count(len(rows), 'seed')})."
+                f"Sweep {sweep}: trained anew, the chosen setting ({_settings(rows.iloc[0], trials)}) reaches "
+                f"{words.spread(list(rows['test_accuracy']))} test accuracy (smallest to largest of "
+                f"{words.count(len(rows), 'seed')})."
             )
     return said
 
@@ -52,6 +58,12 @@ def finalists(table: pandas.DataFrame) -> list[str]:
             f"the sweep with {words.percent(first['trial_accuracy'])}."
         )
     return said
+
+
+def _settings(row: pandas.Series, trials: pandas.DataFrame) -> str:
+    """The settings of a row that differ between trials."""
+    names = [name for name in varied(trials) if name in row.index]
+    return ", ".join(f"{name.replace('_', ' ')} {_shown(row[name])}" for name in names)
 
 
 def _shown(value: Any) -> str:

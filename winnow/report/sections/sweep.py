@@ -20,9 +20,8 @@ def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -
     """What the tables that exist say; `trials` always does."""
     trials = tables["trials"]
     found = Section("Which settings of a fully connected network are good, and does cross-entropy beat squared error?")
-    found.findings.append(
-        Finding("The best of each sweep", findings.best(trials, tables.get("best_runs")), "trials")
-    )  # fmt: skip
+    said = findings.best(trials, tables.get("best_runs"), tables.get("finalists"))
+    found.findings.append(Finding("The best of each sweep", said, "trials"))
     if "values" in tables:
         said = findings.activations(tables["values"], tables.get("conclusions"))
         found.answers += (
