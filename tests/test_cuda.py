@@ -42,9 +42,9 @@ SPARSIFIERS: dict[str, dict[str, Any]] = {
 @pytest.fixture(autouse=True)
 def usual_settings() -> Any:
     before = torch.backends.mkldnn.matmul.fp32_precision
-    engine.begin(1, "highest", "fp32", deterministic=False)
+    engine.begin(1, "fp32", False, None, "highest")
     yield
-    engine.begin(1, "highest", "fp32", deterministic=False)
+    engine.begin(1, "fp32", False, None, "highest")
     torch.backends.mkldnn.matmul.fp32_precision = before
 
 
@@ -189,7 +189,7 @@ def test_lower_precision_stays_near(tiny: dict[str, Any], digits: Path, precisio
         pytest.skip("TF32 is of CUDA devices")
     spec = short(tiny, model={"name": model}, lr="0.01")
     expected = Trainer(*make_job(spec, digits, "cpu")).run()
-    engine.begin(1, "highest", precision, deterministic=False)
+    engine.begin(1, precision, False, None, "highest")
     found = Trainer(*make_job({**spec, "precision": precision}, digits, DEVICE)).run()
     losses = [[row["test_loss"] for row in outcome.rows] for outcome in (found, expected)]
     assert losses[0] == pytest.approx(losses[1], rel=0.03)
@@ -198,7 +198,7 @@ def test_lower_precision_stays_near(tiny: dict[str, Any], digits: Path, precisio
 
 @pytest.mark.parametrize("model", MODELS)
 def test_deterministic_runs_repeat_their_bits(tiny: dict[str, Any], digits: Path, model: str) -> None:
-    engine.begin(1, "highest", "fp32", deterministic=True)
+    engine.begin(1, "fp32", True, None, "highest")
     job, data = make_job(short(tiny, model={"name": model}, lr="0.01"), digits, DEVICE)
     first, second = Trainer(job, data).run(), Trainer(job, data).run()
     assert first.rows == second.rows
@@ -211,7 +211,7 @@ def test_deterministic_runs_repeat_their_bits(tiny: dict[str, Any], digits: Path
 def test_steps_are_replayed_and_equal_those_one_by_one(
     tiny: dict[str, Any], digits: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.begin(1, "highest", "fp32", deterministic=True)
+    engine.begin(1, "fp32", True, None, "highest")
     job, data = make_job(short(tiny, model={"name": model}, lr="0.01"), digits, DEVICE)
     trainer = Trainer(job, data)
     found = trainer.run()

@@ -64,11 +64,11 @@ def test_tf32_is_for_nvidia_gpus_and_never_stays(matmul_setting):
 def test_a_job_sets_threads_path_and_determinism(matmul_setting, threads, monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     try:
-        engine.begin(1, "highest", "fp32", deterministic=True)
+        engine.begin(1, "fp32", True, None, "highest")
         assert torch.are_deterministic_algorithms_enabled()
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     finally:
-        engine.begin(1, "highest", "fp32", deterministic=False)
+        engine.begin(1, "fp32", False, None, "highest")
     assert not torch.are_deterministic_algorithms_enabled()
 
 

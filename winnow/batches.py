@@ -28,6 +28,17 @@ class Epoch:
     fixed: Tensor
     changes: Tensor | None
 
+    def empty_like(self) -> Epoch:
+        """Memory for another epoch of the same images."""
+        changes = None if self.changes is None else torch.empty_like(self.changes)
+        return Epoch(-1, torch.empty_like(self.images), torch.empty_like(self.fixed), changes)
+
+    def copy_(self, other: Epoch) -> None:
+        """Overwrite the images and their changes, in place."""
+        self.images.copy_(other.images)
+        if self.changes is not None and other.changes is not None:
+            self.changes.copy_(other.changes)
+
     def changes_of(self, index: Tensor) -> Tensor | None:
         """Those of the images `index` [L, n]."""
         if self.changes is None:

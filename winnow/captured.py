@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from winnow.batches import Batches
+from winnow.batches import Batches, Epoch
 from winnow.lane_optimizers import Part
 from winnow.training_job import TrainingJob
 
@@ -60,7 +60,7 @@ class CapturedSteps:
         self.job, self.part, self.problem, self.batches, self.record = job, part, part.problem, batches, record
         self.gather = batches.gatherer()  # of its own: a replay writes where the captured step wrote
         self.warm_up, self.warm_size = 0, 0  # eager steps to come, of batches of this size
-        self.size, self.epoch = 0, -1  # of the captured step; of the order that it reads
+        self.size, self.epoch = 0, -1  # of the captured step; of the images that it reads
         self.replay: Program = _nothing
         self.counts = (0, 0)  # sample-gradients and closures of a step
 
@@ -80,12 +80,10 @@ class CapturedSteps:
         step = self.job.timeline.at(iteration)
         drawn = self.batches.drawn(step.epoch)
         if step.size != self.size:
-            self._allocate(step.size, drawn.images, drawn.changes)
+            self._allocate(step.size, drawn)
         if step.epoch != self.epoch:
             self.epoch = step.epoch
-            self.order.copy_(drawn.images)
-            if self.changes is not None and drawn.changes is not None:
-                self.changes.copy_(drawn.changes)
+            self.drawn.copy_(drawn)
         self.position.fill_(step.position)
         self.counter.zero_()
         self.rates[: len(rates)].copy_(torch.from_numpy(rates))
@@ -101,16 +99,14 @@ class CapturedSteps:
         self.part.rate = None  # what the groups hold now, the host has not seen
         return self.losses[:steps].clone(), self.correct[:steps].clone()
 
-    def _allocate(self, size: int, order: Tensor, changes: Tensor | None) -> None:
+    def _allocate(self, size: int, drawn: Epoch) -> None:
         """Room for the values that differ between steps of `size` images."""
         self.replay = _nothing  # its memory goes before the next one's comes
         device, lanes = self.job.device, len(self.job.seeds)
         steps = self.job.timeline.images // size
-        self.order, self.epoch = torch.empty_like(order), -1
-        self.changes = None if changes is None else torch.empty_like(changes)
+        self.drawn, self.epoch = drawn.empty_like(), -1
         self.position, self.counter = (torch.zeros(1, dtype=torch.int64, device=device) for _ in range(2))
         self.columns = torch.arange(size, device=device)
-        self.lane = torch.arange(lanes, device=device)[:, None]
         self.rates, self.losses = (torch.zeros(steps, lanes, device=device) for _ in range(2))
         self.correct = torch.zeros(steps, lanes, dtype=torch.int64, device=device)
 
@@ -123,17 +119,15 @@ class CapturedSteps:
 
     def _step(self) -> None:
         """What `Trainer` does in a step, with every value that changes read from, and written to, the device."""
-        picked = (self.position * len(self.columns) + self.columns).expand(len(self.order), -1)
-        index = self.order.gather(1, picked)
-        changes = None if self.changes is None else self.changes[self.lane, index]
-        self.problem.batch = self.gather(index, changes)
+        order = self.drawn.images
+        index = order.gather(1, (self.position * len(self.columns) + self.columns).expand(len(order), -1))
+        self.problem.batch = self.gather(index, self.drawn.changes_of(index))
         rate = self.rates.index_select(0, self.counter)[0]
         for group in self.part.optimizer.param_groups:
             group["lr"].copy_(rate)
         loss = self.problem.closure()
         self.part.step()
-        if not self.part.optimizer.keeps_zeros:
-            self.problem.apply_masks(self.part.optimizer)
+        self.part.keep_zeros()
         self.losses.index_copy_(0, self.counter, loss[None].to(self.losses))
         self.correct.index_copy_(0, self.counter, self.problem.correct[None].to(self.correct))
         self.position.add_(1)

@@ -72,19 +72,22 @@ def make_current(device: torch.device) -> None:
         torch.cuda.set_device(device.index or 0)
 
 
-def begin(threads: int, path: str, precision: str, deterministic: bool) -> None:
+def begin(threads: int, precision: str, deterministic: bool, store: Path | None, path: str | None = None) -> str:
     """What a training job computes with, from now on: CPU threads, matmul path, and on a GPU TF32 and determinism.
 
+    path: the matmul path of a run that goes on; otherwise that of this machine, decided or kept in `store`. Returns it.
     deterministic: only kernels that give the same bits in every run; RuntimeError where PyTorch has none. On a CPU all
     are.
     """
     set_threads(threads)
+    path = path or matmul_path(store)
     use_matmul_path(path, precision)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
         filling: Any = torch.utils.deterministic
         filling.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
     torch.use_deterministic_algorithms(deterministic)
+    return path
 
 
 def set_threads(count: int) -> None:

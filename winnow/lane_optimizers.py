@@ -50,6 +50,11 @@ class Part:
             step = step.__wrapped__
         step(self.optimizer)
 
+    def keep_zeros(self) -> None:
+        """After a step: zero pruned weights and their state, where the optimiser does not keep them so."""
+        if not self.optimizer.keeps_zeros:
+            self.problem.apply_masks(self.optimizer)
+
     def step_by_closure(self) -> tuple[Tensor, Tensor]:
         """One step of an optimiser that calls the closure itself; (loss, right answers) of its first call, per lane."""
         first: list[tuple[Tensor, Tensor]] = []

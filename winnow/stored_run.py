@@ -191,9 +191,8 @@ def _shrink(place: Place) -> None:
 
 def _train(job: TrainingJob, setting: Setting, place: Place, entry: stores.Entry) -> tuple[Outcome, dict[str, Any]]:
     saved, spec = entry.checkpoint(), setting.spec
-    engine.set_threads(spec.threads)
-    path = saved[0]["matmul"] if saved else engine.matmul_path(place.store)
-    engine.begin(spec.threads, path, spec.precision, spec.deterministic)
+    known = saved[0]["matmul"] if saved else None
+    path = engine.begin(spec.threads, spec.precision, spec.deterministic, place.store, known)
     trainer = Trainer(job, setting.data)
     spent, before = 0.0, 0.0  # seconds, by the clock and of a processor, before a resumption
     if saved:

@@ -73,9 +73,10 @@ class Trainer:
         job = self.job
         if self.iteration == job.rewind and not self.rewind:
             self.rewind = self.weights()
-        if all(self.divergence.gone) and not self.outcome.rows:
+        self._note_ends()
+        if None not in self.outcome.ended and not self.outcome.rows:
             self._row()  # every lane diverged in the round before: say so
-        while self.iteration < job.last and not all(self.divergence.gone):
+        while self.iteration < job.last and None in self.outcome.ended:
             end = self._next_mark()
             while self.iteration < end:
                 if self.captured is not None and (steps := self.captured.room(self.iteration, end)):
@@ -84,10 +85,7 @@ class Trainer:
                     self._step()
                     tick(self.iteration)
             self.divergence.look(self.steps.losses(), self.problem.parameters, self.iteration)
-            gone = self.divergence.gone
-            for index, block in enumerate(job.blocks):
-                if self.outcome.ended[index] is None and all(gone[block]):
-                    self.outcome.ended[index] = self.iteration
+            self._note_ends()
             self.means.add(self.steps)
             if job.step_losses:
                 self.losses = torch.cat([self.losses, self.steps.losses().cpu()])
@@ -108,6 +106,13 @@ class Trainer:
         outcome.update_multiply_adds = self.parts[0].optimizer.update_multiply_adds()
         outcome.step_losses = self.losses.numpy() if job.step_losses else None
         return outcome
+
+    def _note_ends(self) -> None:
+        """Note which blocks have diverged as a whole by now."""
+        gone = self.divergence.gone
+        for index, block in enumerate(self.job.blocks):
+            if self.outcome.ended[index] is None and all(gone[block]):
+                self.outcome.ended[index] = self.iteration
 
     def _next_mark(self) -> int:
         job = self.job
@@ -139,8 +144,7 @@ class Trainer:
                 part.step()
             else:
                 loss[part.lanes], correct[part.lanes] = part.step_by_closure()
-            if not part.optimizer.keeps_zeros:
-                part.problem.apply_masks(part.optimizer)
+            part.keep_zeros()
         self.iteration += 1
         if self.sparsifier is not None:
             self.sparsifier.after_step(self.iteration, float(self.job.rates[0] * factor))

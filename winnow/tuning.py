@@ -52,8 +52,7 @@ def tune(
     """
     _check(spec)
     training = spec.scenario.training
-    engine.set_threads(training.threads)
-    engine.begin(training.threads, engine.matmul_path(store), training.precision, training.deterministic)
+    engine.begin(training.threads, training.precision, training.deterministic, store)
     record = folder(spec, data, tunings)
     record.mkdir(parents=True, exist_ok=True)
     lock = FileLock(record / "tuning.lock")

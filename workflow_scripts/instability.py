@@ -31,7 +31,7 @@ def main() -> None:
         diverged |= set(io.read_json(folder / "run.json")["diverged"])
     setting, out = Setting.of(spec.training, place.data), args.out / "instability.csv"
     training = spec.training
-    engine.begin(training.threads, engine.matmul_path(place.store), training.precision, training.deterministic)
+    engine.begin(training.threads, training.precision, training.deterministic, place.store)
     density = (
         masks.density(io.read_tensors(args.run / "mask.safetensors")[0])
         if args.run

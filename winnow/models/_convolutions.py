@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +29,16 @@ class Convolution:
     size: int
     padding: int
     pool: bool
+
+    def positions(self, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns of places at which a filter reads an image of this size; before the pool."""
+        more = 2 * self.padding - self.size + 1
+        return rows + more, columns + more
+
+    def outputs(self, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns that are left of such an image, after the pool."""
+        high, wide = self.positions(rows, columns)
+        return high // (1 + self.pool), wide // (1 + self.pool)
 
 
 def on_cpu(z: Tensor) -> bool:
@@ -55,8 +64,7 @@ class Kept:
 
     x: Tensor
     a: Tensor
-    z: Tensor | None = None
-    maxima: Any = None
+    pool: tuple[Tensor, Tensor] | None = None
 
 
 class Convolutions:
@@ -97,7 +105,7 @@ class Convolutions:
             z = functional.conv2d(x, self._weight(parameters, name), bias, padding=layer.padding, groups=self._groups)
             if layer.pool:
                 a, maxima = aten.max_pool2d_with_indices(z, 2)
-                one = Kept(x, self._f.apply_(a), z, maxima)
+                one = Kept(x, self._f.apply_(a), (z, maxima))
             else:
                 one = Kept(x, self._f.apply_(z))
             x = one.a
@@ -109,10 +117,13 @@ class Convolutions:
         for i, (name, layer) in reversed(list(enumerate(self._layers.items()))):
             one = kept[i]
             d = self._f.backward_(d, one.a)
-            if one.z is not None and not on_cpu(one.z):
-                d = spread(d, one.z, one.maxima)
-            elif one.z is not None:
-                d = aten.max_pool2d_with_indices_backward(d, one.z, [2, 2], [2, 2], [0, 0], [1, 1], False, one.maxima)
+            if one.pool is not None:
+                z, maxima = one.pool
+                d = (
+                    aten.max_pool2d_with_indices_backward(d, z, [2, 2], [2, 2], [0, 0], [1, 1], False, maxima)
+                    if on_cpu(z)
+                    else spread(d, z, maxima)
+                )
             weight = self._weight(parameters, name)
             d, dw, db = aten.convolution_backward(
                 d, one.x, weight, [len(weight)], [1, 1], [layer.padding] * 2, [1, 1], False, [0, 0], self._groups,

@@ -52,10 +52,9 @@ class FeedForward:
         self.convolutions = {f"conv{i}": layer for i, layer in enumerate(convolutions, start=1)}
         channels, rows, columns = shape
         for name, layer in self.convolutions.items():
-            rows, columns = (n + 2 * layer.padding - layer.size + 1 for n in (rows, columns))
-            self._declare(name, (layer.channels, channels, layer.size, layer.size), max(rows, 0) * max(columns, 0))
-            channels, halves = layer.channels, 1 + layer.pool
-            rows, columns = rows // halves, columns // halves
+            uses = math.prod(max(n, 0) for n in layer.positions(rows, columns))
+            self._declare(name, (layer.channels, channels, layer.size, layer.size), uses)
+            channels, (rows, columns) = layer.channels, layer.outputs(rows, columns)
             if rows < 1 or columns < 1:
                 raise UserError(
                     f"The images of shape {list(shape)} are too small for this model: nothing is left after {name}."

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import prod
 
 import torch
 from torch import Tensor
@@ -34,8 +34,7 @@ class Kept:
     size: tuple[int, int]
     patches: Tensor  # [L, B, patch, positions]
     a: Tensor  # [L * B, channels, rows, columns]
-    z: Tensor | None = None
-    maxima: Any = None
+    pool: tuple[Tensor, Tensor] | None = None
 
 
 class UnfoldedConvolutions:
@@ -53,9 +52,9 @@ class UnfoldedConvolutions:
         self._largest = 0  # values of an image's patches
         channels, rows, columns = shape
         for layer in layers.values():
-            rows, columns = (n + 2 * layer.padding - layer.size + 1 for n in (rows, columns))
-            self._largest = max(self._largest, channels * layer.size**2 * rows * columns)
-            channels, rows, columns = layer.channels, rows // (1 + layer.pool), columns // (1 + layer.pool)
+            places = prod(layer.positions(rows, columns))
+            self._largest = max(self._largest, channels * layer.size**2 * places)
+            channels, (rows, columns) = layer.channels, layer.outputs(rows, columns)
         self._kept: list[tuple[slice, list[Kept]]] = []  # by lanes
 
     def forward(self, parameters: Tensors, inputs: Tensor, out: Tensor) -> None:
@@ -87,27 +86,20 @@ class UnfoldedConvolutions:
     def _layer(self, parameters: Tensors, name: str, layer: Convolution, part: slice, x: Tensor) -> Kept:
         weight, bias = self._weight(parameters, name, part), parameters[f"{name}.bias"][part].to(self._dtype)
         size = (x.shape[2], x.shape[3])
-        patches = _patches(x, layer).view(len(weight), -1, weight.shape[2], self._positions(size, layer))
-        z = torch.matmul(weight[:, None], patches).add_(bias[:, None, :, None])
-        rows = size[0] + 2 * layer.padding - layer.size + 1
-        z = z.view(len(x), layer.channels, rows, -1)
+        places = layer.positions(*size)
+        patches = _patches(x, layer).view(len(weight), -1, weight.shape[2], prod(places))
+        z = torch.matmul(weight[:, None], patches).add_(bias[:, None, :, None]).view(len(x), layer.channels, *places)
         if not layer.pool:
             return Kept(size, patches, self._f.apply_(z))
         a, maxima = aten.max_pool2d_with_indices(z, 2)
-        return Kept(size, patches, self._f.apply_(a), z, maxima)
-
-    @staticmethod
-    def _positions(size: tuple[int, int], layer: Convolution) -> int:
-        """Places at which a filter reads an image of this size."""
-        rows, columns = (n + 2 * layer.padding - layer.size + 1 for n in size)
-        return rows * columns
+        return Kept(size, patches, self._f.apply_(a), (z, maxima))
 
     def _backward(self, parameters: Tensors, kept: Sequence[Kept], part: slice, d: Tensor, gradients: Tensors) -> None:
         for i, (name, layer) in reversed(list(enumerate(self._layers.items()))):
             one = kept[i]
             d = self._f.backward_(d, one.a)
-            if one.z is not None:
-                d = spread(d, one.z, one.maxima)
+            if one.pool is not None:
+                d = spread(d, *one.pool)
             dz = d.view(*one.patches.shape[:2], layer.channels, -1)
             exact = gradients[f"{name}.weight"]
             dw = torch.matmul(dz, one.patches.mT).sum(1, dtype=exact.dtype)
