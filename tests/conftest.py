@@ -43,6 +43,7 @@ def tiny() -> dict[str, Any]:
         "precision": "fp32",
         "inputs": "standardised",
         "label_smoothing": 0.0,
+        "l2": 0.0,
         "augmentation": {"name": "none"},
         "step_losses": False,
         "seeds": [0, 1],

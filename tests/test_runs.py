@@ -72,7 +72,7 @@ TINY: dict[str, Any] = {
     "optimizer": {"name": "eg", "momentum": 0.9}, "lr": "0.7",
     "schedule": {"name": "step", "every": "1ep", "gamma": 0.9}, "length": "3ep", "rewind": "1ep",
     "evaluate_every": "1ep", "test_every": None, "batch_size": 200, "batch_schedule": {"name": "constant"},
-    "clip": 1.0, "precision": "fp32", "inputs": "standardised", "label_smoothing": 0.0,
+    "clip": 1.0, "precision": "fp32", "inputs": "standardised", "label_smoothing": 0.0, "l2": 0.0,
     "augmentation": {"name": "none"}, "step_losses": False, "seeds": [0, 1],
     "device": "cpu", "threads": 1, "deterministic": False,
 }  # fmt: skip

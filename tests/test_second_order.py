@@ -138,14 +138,15 @@ def one_lane(masked: bool = False) -> Problem:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_every_loss_and_true_gradient_has_smooth_labels(chunked: bool) -> None:
+def test_every_loss_and_true_gradient_has_smooth_labels_and_the_penalty(chunked: bool) -> None:
     problem = small_problem(2)
     inputs, labels = whole = problem.batch
-    problem.label_smoothing = 0.3
+    problem.label_smoothing, problem.l2 = 0.3, 0.05
     leaves = {name: value.detach().clone().requires_grad_() for name, value in problem.parameters.items()}
     logits = problem.model.logits(leaves, inputs)
     pairs = zip(logits, labels, strict=True)
-    losses = torch.stack([torch.nn.functional.cross_entropy(*pair, label_smoothing=0.3) for pair in pairs])
+    penalty = 0.025 * sum(leaf.square().flatten(1).sum(1) for leaf in leaves.values())
+    losses = penalty + torch.stack([torch.nn.functional.cross_entropy(*pair, label_smoothing=0.3) for pair in pairs])
     losses.sum().backward()
     if chunked:
         lanes = torch.arange(2)[:, None]
@@ -159,7 +160,7 @@ def test_every_loss_and_true_gradient_has_smooth_labels(chunked: bool) -> None:
     for name, leaf in leaves.items():
         torch.testing.assert_close(problem.gradients[name], leaf.grad)
     ((x, g),) = problem.layer_statistics(whole)["fc2.weight"]
-    torch.testing.assert_close(g.mT @ x, leaves["fc2.weight"].grad)
+    torch.testing.assert_close(g.mT @ x, (leaves["fc2.weight"].grad - 0.05 * leaves["fc2.weight"]).detach())
     uniform = torch.zeros(labels.shape, dtype=torch.float64)  # the first class is drawn
     ((_, drawn),) = problem.layer_statistics(whole, uniform)["fc2.weight"]
     expected = (logits.softmax(2) - torch.eye(3, dtype=torch.float64)[0]) / 12
@@ -194,9 +195,10 @@ def dense_gauss_newton(problem: Problem, lane: int = 0) -> Tensor:
     return total / len(p) * torch.outer(keep, keep)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_gauss_newton_products_are_those_of_the_dense_matrix(masked: bool) -> None:
+@pytest.mark.parametrize(("masked", "l2"), [(False, 0.0), (True, 0.0), (True, 0.3)])
+def test_gauss_newton_products_are_those_of_the_dense_matrix(masked: bool, l2: float) -> None:
     problem = small_problem(2, masked=masked)
+    problem.l2 = l2
     product = problem.gauss_newton()
     generator = torch.Generator().manual_seed(2)
     for count in (1, 2):
@@ -207,7 +209,8 @@ def test_gauss_newton_products_are_those_of_the_dense_matrix(masked: bool) -> No
         vector |= {name: vector[name] * mask for name, mask in problem.masks.items()}
         found = product(vector)
         for lane in (0, 1):
-            close(flat(found, lane), dense_gauss_newton(problem, lane) @ flat(vector, lane), 1e-12)
+            along = flat(vector, lane)
+            close(flat(found, lane), dense_gauss_newton(problem, lane) @ along + l2 * along, 1e-12)
         assert problem.sample_gradients == 12 * count
 
 

@@ -48,14 +48,16 @@ def random_mask(job: TrainingJob, density: float, prunable: Sequence[str] = RECU
 
 
 @pytest.mark.parametrize(
-    ("inputs", "smoothing", "mean", "std"), [("standardised", 0.0, None, None), ("unit", 0.2, 0.0, 1.0)]
+    ("inputs", "smoothing", "l2", "mean", "std"),
+    [("standardised", 0.0, 0.0, None, None), ("unit", 0.2, 0.0, 0.0, 1.0), ("standardised", 0.0, 0.1, None, None)],
 )
 def test_one_lane_follows_a_plain_pytorch_loop(
-    tiny: dict[str, Any], digits: Path, inputs: str, smoothing: float, mean: float | None, std: float | None
-) -> None:
+    tiny: dict[str, Any], digits: Path, inputs: str, smoothing: float, l2: float,
+    mean: float | None, std: float | None,
+) -> None:  # fmt: skip
     packed = datasets.load(digits)
     mean, std = packed.mean if mean is None else mean, packed.std if std is None else std
-    job, data = make_job({**tiny, "inputs": inputs, "label_smoothing": smoothing}, digits, [3], last=7)
+    job, data = make_job({**tiny, "inputs": inputs, "label_smoothing": smoothing, "l2": l2}, digits, [3], last=7)
     outcome = Trainer(job, data).run()
 
     network = torch.nn.RNN(28, 8, 2, batch_first=True)
@@ -75,6 +77,7 @@ def test_one_lane_follows_a_plain_pytorch_loop(
         logits = output(network(images[index].squeeze(1))[0][:, -1])
         labels = torch.from_numpy(data.train_labels[index].astype(np.int64))
         loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss += l2 / 2 * sum(parameter.square().sum() for parameter in parameters)
         sgd.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -83,14 +86,16 @@ def test_one_lane_follows_a_plain_pytorch_loop(
         part, _, key = name.partition(".")
         expected = {"rnn": network, "output": output}[part].get_parameter(key).detach().numpy()
         np.testing.assert_allclose(value[0], expected, rtol=1e-4, atol=1e-6, err_msg=name)
-    # Evaluations are without smoothing.
+    # Evaluations are without smoothing and penalty.
     tested = (torch.from_numpy(np.array(data.test_images)).float() / 255 - mean) / std
     logits = output(network(tested.squeeze(1))[0][:, -1])
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.test_labels.astype(np.int64)))
     assert outcome.rows[-1]["test_loss"] == pytest.approx(loss.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("change", [{"inputs": "raw"}, {"label_smoothing": 1.0}, {"label_smoothing": -0.1}])
+@pytest.mark.parametrize(
+    "change", [{"inputs": "raw"}, {"label_smoothing": 1.0}, {"label_smoothing": -0.1}, {"l2": -1.0}]
+)
 def test_wrong_options_of_training(tiny: dict[str, Any], digits: Path, change: dict[str, Any]) -> None:
     ((key, value),) = change.items()
     with pytest.raises(UserError, match=f"{key}: {value!r} is not valid; valid"):
@@ -164,7 +169,8 @@ def test_masks_stay_exact_at_every_evaluation(tiny: dict[str, Any], digits: Path
                 own = part.problem.handles[name]
                 state = part.optimizer.state[own].values()
                 held = [value for value in state if isinstance(value, torch.Tensor) and value.shape == own.shape]
-                assert held or optimizer == "l_bfgs"  # its state is one vector of all weights
+                # That of L-BFGS is one vector of all weights; SVRG's and SAGA's is of all weights, pruned or not.
+                assert held or optimizer in ("l_bfgs", "svrg", "saga")
                 assert all((value[off[part.lanes].view_as(value)] == 0).all() for value in held)
             assert (handle.data[~off] != 0).all()
             assert (trainer.problem.gradients[name][~off] != 0).any()
@@ -198,6 +204,18 @@ def test_a_diverged_lane_is_recorded_and_frozen_and_the_other_goes_on(tiny: dict
     assert all(row["test_loss"] is None for row in outcome.rows if row["seed"] == 1)
     assert [r for r in outcome.rows if r["seed"] == 0] == [r for r in healthy.rows if r["seed"] == 0]
     assert outcome.step_losses is healthy.step_losses is None
+    np.testing.assert_array_equal(outcome.final["rnn.weight_hh_l0"][1], job.start["rnn.weight_hh_l0"][1])
+
+
+@pytest.mark.parametrize("optimizer", [{"name": "averaged_sgd"}, {"name": "schedule_free", "base": "sgd"}], ids=str)
+def test_the_average_of_a_diverged_lane_is_its_last_finite_weights(
+    tiny: dict[str, Any], digits: Path, optimizer: dict[str, Any]
+) -> None:
+    job, data = make_job({**tiny, "optimizer": optimizer}, digits, [0, 1])
+    broken = {name: value.copy() for name, value in job.start.items()}
+    broken["output.bias"][1, 0] = np.inf
+    outcome = Trainer(dataclasses.replace(job, start=broken), data).run()
+    assert outcome.diverged == [None, 1]
     np.testing.assert_array_equal(outcome.final["rnn.weight_hh_l0"][1], job.start["rnn.weight_hh_l0"][1])
 
 

@@ -9,10 +9,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
-from winnow import io, runs, schemas, search, tuned, tuning, tuning_space
+from winnow import io, runs, schemas, search, search_space, tuned, tuning, tuning_space
 from winnow.errors import UserError
 from winnow.spec import ScenarioSpec, TuningSpec
 from winnow.stored_run import Place
@@ -21,6 +22,7 @@ from winnow.trial_progress import TrialProgress
 ENTRY: dict[str, Any] = {
     "lr": "0.1",
     "batch_size": 64,
+    "l2": 0.0,
     "optimizer": {"name": "sgd", "momentum": 0.5},
     "schedule": {"name": "one_cycle"},
     "sparsify": None,
@@ -239,6 +241,8 @@ def test_the_chosen_setting_is_what_the_final_run_trains(spec: TuningSpec, digit
         ({"lr": [0.1, "1e-1"]}, "none twice"),
         ({"lr": {"low": 1, "high": 0.1}}, "low < high"),
         ({"batch_size": [0]}, "0 is not valid; valid is a whole number of at least 1"),
+        ({"l2": [-1.0]}, "-1.0 is not valid; valid is a number >= 0"),
+        ({"l2": ["much"]}, "'much' is not valid; valid is a number >= 0"),
         ({"optimizer.nesterov": {"low": False, "high": True}}, "False is not valid; a range is one of numbers"),
     ],
 )
@@ -252,21 +256,34 @@ def test_a_space_starts_where_config_stands() -> None:
     space = tuning_space.check({**given, "optimizer.weight_decay": {"low": 1e-5, "high": 0.1, "log": True}}, ENTRY)
     # The schedule's default is in its range; no decay, the default, is not in that of its logarithm.
     assert tuning_space.start(space, ENTRY) == {"lr": 0.1, "optimizer.momentum": 0.5, "schedule.pct_start": 0.3}
-    found = tuning_space.apply({"lr": 0.02, "optimizer.momentum": 0.9, "batch_size": 32}, ENTRY)
-    assert (found["lr"], found["batch_size"], found["optimizer"]["momentum"]) == ("0.02", 32, 0.9)
+    found = tuning_space.apply({"lr": 0.02, "optimizer.momentum": 0.9, "batch_size": 32, "l2": 0.01}, ENTRY)
+    assert (found["lr"], found["batch_size"], found["l2"]) == ("0.02", 32, 0.01)
+    assert found["optimizer"]["momentum"] == 0.9
     assert ENTRY["optimizer"]["momentum"] == 0.5
     assert tuning_space.rounded({"lr": 0.0123456, "batch_size": 12345}) == {"lr": 0.0123, "batch_size": 12345}
+
+
+def test_points_that_are_spread_lie_apart_in_every_option() -> None:
+    space = {
+        "lr": {"low": 0.01, "high": 10.0, "log": True}, "n": {"low": 1, "high": 9, "log": False}, "of": ["a", "b", "c"],
+    }  # fmt: skip
+    found = search_space.spread(space, 3, np.random.default_rng(0))
+    values = {option: [point[option] for point in found] for option in space}
+    assert sorted(values["lr"]) == pytest.approx([10**-1.5, 10**-0.5, 10**0.5])
+    assert sorted(values["n"]) == [2, 5, 8]
+    assert sorted(values["of"]) == ["a", "b", "c"]
+    assert sorted(values["lr"]) != values["lr"] or sorted(values["n"]) != values["n"]  # not along a diagonal
 
 
 def test_the_search_closes_in_on_the_best_rate(tmp_path: Path) -> None:
     """On a made-up loss with its minimum at 0.05, and a cliff above 1."""
     space = {"lr": {"low": 1e-3, "high": 10.0, "log": True}}
-    found = search.Search(tmp_path, space, first={"lr": 0.3}, sampler=tuning.gaussian_process)
+    found = search.Search(tmp_path, space, starts=[{"lr": 0.3}, {"lr": 0.02}], sampler=tuning.gaussian_process)
     while (trial := found.next(10)) is not None:
         distance = math.log10(trial.params["lr"] / 0.05)
         found.finish(trial, {}, tuning.WORST if trial.params["lr"] > 1 else -math.log(0.3 + 0.1 * distance**2))
     rates = [trial.params["lr"] for trial in found.finished()]
-    assert rates[0] == 0.3
+    assert rates[:2] == [0.3, 0.02]
     assert 0.03 < max(found.finished(), key=lambda trial: trial.value).params["lr"] < 0.08
     assert all(rate <= 1 for rate in rates[6:])  # it has learnt where it diverges
 

@@ -146,6 +146,7 @@ class BenchmarkStudy(Strict):
         return {
             "lr": mine.lr,
             "batch_size": training.batch_size,
+            "l2": training.l2,
             "optimizer": {**mine.optimizer, **there.optimizer},
             "schedule": training.schedule,
             "sparsify": there.sparsify,

@@ -104,12 +104,18 @@ def set_masks(parts: Sequence[Part], problem: Problem, masks: Tensors) -> None:
         part.problem.apply_masks(part.optimizer)
 
 
-def evaluation_parameters(parts: Sequence[Part], problem: Problem) -> Tensors:
-    """The weights to evaluate, {name: [L, ...]}: the current ones, or averages where the optimiser keeps some."""
+def evaluation_parameters(parts: Sequence[Part], problem: Problem, dead: Tensor) -> Tensors:
+    """The weights to evaluate, {name: [L, ...]}: the current ones, or averages where the optimiser keeps some.
+
+    dead [L]: lanes that diverged, whose averages did, too; theirs are the current ones, which are finite.
+    """
     found = [part.optimizer.evaluation_parameters() for part in parts]
     if found[0] is None:
         return problem.parameters
     names = list(problem.handles)
     if parts[0].problem is problem:
-        return dict(zip(names, found[0], strict=True))
-    return {name: torch.stack([lane[i] for lane in found]) for i, name in enumerate(names)}
+        averages = dict(zip(names, found[0], strict=True))
+    else:
+        averages = {name: torch.stack([lane[i] for lane in found]) for i, name in enumerate(names)}
+    now = problem.parameters
+    return {name: torch.where(dead.view(-1, *[1] * (one.dim() - 1)), now[name], one) for name, one in averages.items()}

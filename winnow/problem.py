@@ -29,6 +29,7 @@ class Problem:
     batch       the current one;  sampler: where it comes from, `epoch` and, of fixed batches, `index` [L] and `count`
     label_smoothing  e of the loss (1 - e) * cross-entropy + e * mean over the classes of -log p (Szegedy et al. 2016,
             arXiv 1512.00567, section 7)
+    l2      strength s of the penalty s / 2 * |w|^2 over all parameters, a part of the loss that is minimised
     correct     right answers per lane [L] in the last gradient
     correction  changes the masked gradient in `.grad` before it is clipped, for optimisers that reduce its variance
     """
@@ -43,10 +44,11 @@ class Problem:
         seeds: list[int],
         clip: float | None,
         label_smoothing: float = 0.0,
+        l2: float = 0.0,
     ) -> None:
         self.model, self.workspace, self.seeds, self.clip = model, workspace, seeds, clip
         self.handles, self.parameters, self.gradients = dict(handles), parameters, gradients
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.l2 = label_smoothing, l2
         self.names = {handle: name for name, handle in self.handles.items()}
         self.masks: Tensors = {}
         self.roles: dict[str, str] = model.roles
@@ -71,6 +73,7 @@ class Problem:
             correct = self.correct
             self.correction()
             self.correct = correct
+            self._mask_(self.gradients)
         self.clip_()
         self.closures += 1
         return loss
@@ -97,8 +100,11 @@ class Problem:
                 loss = self.workspace.loss(parameters, *batch, self.label_smoothing)
                 self.correct = self.workspace.correct
                 self.workspace.backward(out)
-            if self.masks and masked:
-                torch._foreach_mul_([out[name] for name in self.masks], list(self.masks.values()))
+            if self.l2:
+                loss = loss + self._penalty(parameters)
+                torch._foreach_add_(list(out.values()), [parameters[name] for name in out], alpha=self.l2)
+            if masked:
+                self._mask_(out)
         self.sample_gradients += images(batch)
         return loss
 
@@ -117,6 +123,15 @@ class Problem:
                 torch._foreach_copy_(list(out.values()), torch._foreach_mul(list(part.values()), share))
         self.correct = torch.stack(correct).sum(0)
         return torch.stack(losses).sum(0)
+
+    def _mask_(self, gradients: Tensors) -> None:
+        if self.masks:
+            torch._foreach_mul_([gradients[name] for name in self.masks], list(self.masks.values()))
+
+    def _penalty(self, parameters: Mapping[str, Tensor]) -> Tensor:
+        """That of `l2`, per lane [L]."""
+        squares = [parameters[name].flatten(1).square().sum(1) for name in self.parameters]
+        return torch.stack(squares).sum(0) * (self.l2 / 2)
 
     def clip_(self) -> None:
         """Scale each lane's gradient to norm `clip` at most, as torch.nn.utils.clip_grad_norm_ does for one model."""
@@ -145,11 +160,12 @@ class Problem:
                     logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=self.label_smoothing
                 )
                 parts.append(losses.view(labels.shape).mean(1) * (labels.shape[1] / images(batch)))
+            penalty = self._penalty(parameters) if self.l2 else 0.0
         self.sample_gradients += -(-images(batch) // 3)
-        return torch.stack(parts).sum(0)
+        return torch.stack(parts).sum(0) + penalty
 
     def gauss_newton(self, batch: Batch | Chunks | None = None) -> Callable[[Mapping[str, Tensor]], Tensors]:
-        """v -> G v = J' H J v at the current parameters, {name: [L, ...]}, masked; J = d logits / d parameters.
+        """v -> G v = (J' H J + l2) v at the current parameters, {name: [L, ...]}, masked; J = d logits / d parameters.
 
         J v is the derivative of u' J by u, along v (two backward passes make a forward-mode product), so that products
         share the forward pass, but for those of a batch in chunks. Each costs about as much as a gradient, and is
@@ -181,6 +197,8 @@ class Problem:
             hjv = self.output_hessian_product(logits.detach(), jv)
             columns = torch.autograd.grad(logits, list(leaves.values()), hjv, retain_graph=True)
             found = dict(zip(leaves, columns, strict=True))
+            if self.l2:
+                found = {name: value + self.l2 * vector[name] for name, value in found.items()}
             for name, mask in self.masks.items():
                 found[name] = found[name] * mask
             self.sample_gradients += images(batch)
@@ -194,8 +212,8 @@ class Problem:
         """Per weight matrix, for each use of it: (inputs [L, B, in], gradient of the loss by its outputs [L, B, out]).
 
         The two factors that K-FAC (Martens & Grosse 2015, arXiv 1503.05671) multiplies; the loss is the mean over the
-        batch (`chunk()`, unless another is given), per lane. With `uniform`, numbers in [0, 1) [L, B], the labels
-        are drawn by them from the predictions, and not smoothed.
+        batch (`chunk()`, unless another is given), per lane, without a penalty. With `uniform`, numbers in [0, 1)
+        [L, B], the labels are drawn by them from the predictions, and not smoothed.
         """
         inputs, labels = self.chunk() if batch is None else batch
         names: list[str] = []
@@ -260,7 +278,13 @@ def _drawn(logits: Tensor, uniform: Tensor) -> Tensor:
 
 
 def stacked(
-    model: Any, start: Tensors, seeds: list[int], clip: float | None, workspace: Any, label_smoothing: float = 0.0
+    model: Any,
+    start: Tensors,
+    seeds: list[int],
+    clip: float | None,
+    workspace: Any,
+    label_smoothing: float = 0.0,
+    l2: float = 0.0,
 ) -> Problem:
     """The problem of all lanes at once: each handle is a parameter [L, ...] that starts at a copy of `start`."""
     handles = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in start.items()}
@@ -268,7 +292,7 @@ def stacked(
     for name, handle in handles.items():
         handle.grad = gradients[name]
     parameters = {name: handle.data for name, handle in handles.items()}
-    return Problem(model, handles, parameters, gradients, workspace, seeds, clip, label_smoothing)
+    return Problem(model, handles, parameters, gradients, workspace, seeds, clip, label_smoothing, l2)
 
 
 def lane_of(problem: Problem, lane: int, workspace: Any) -> Problem:
@@ -281,7 +305,7 @@ def lane_of(problem: Problem, lane: int, workspace: Any) -> Problem:
     gradients = {name: tensor[one] for name, tensor in problem.gradients.items()}
     part = Problem(
         problem.model, handles, parameters, gradients, workspace, [problem.seeds[lane]], problem.clip,
-        problem.label_smoothing,
+        problem.label_smoothing, problem.l2,
     )  # fmt: skip
     part.clipped = problem.clipped[one]
     return part

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ class JournalLock(FileLock):
 class Search:
     """The record of one sweep in `folder`, made where it is missing.
 
-    stop_hopeless: whether the pruner is asked; first: what the first trial takes, as far as it says; sampler: makes the
-    one that proposes, of a seed; same: text that is equal for points which are one setting.
+    stop_hopeless: whether the pruner is asked; starts: what the first trials take, as far as they say; sampler: makes
+    the one that proposes, of a seed; same: text that is equal for points which are one setting.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Search:
         folder: Path,
         space: Space,
         stop_hopeless: bool = False,
-        first: Mapping[str, Any] | None = None,
+        starts: Sequence[Mapping[str, Any]] = (),
         sampler: Callable[[int], BaseSampler] = tpe,
         same: Callable[[Mapping[str, Any]], str] = search_space.identity,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.space, self.stop_hopeless = folder, space, stop_hopeless
-        self.first, self.sampler, self.same = first, sampler, same
+        self.starts, self.sampler, self.same = starts, sampler, same
         self.distributions = {option: _distribution(values) for option, values in space.items()}
         self.lock = FileLock(folder / "lock")
         self.mine: dict[int, FileLock] = {}
@@ -168,8 +168,8 @@ class Search:
         proposals = len(self.study.get_trials(deepcopy=False))
         random = stream(0, "drawing", proposals)
         self.study.sampler = self.sampler(int(random.integers(2**31)))
-        if self.first and not proposals:
-            self.study.enqueue_trial(dict(self.first))
+        if proposals < len(self.starts) and self.starts[proposals]:
+            self.study.enqueue_trial(dict(self.starts[proposals]))
         trial = self.study.ask(self.distributions)
         values = trial.params
         if self.same(values) not in known:

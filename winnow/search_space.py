@@ -64,6 +64,13 @@ def draw(space: Space, random: np.random.Generator) -> dict[str, Any]:
     return {option: _drawn(values, random) for option, values in space.items()}
 
 
+def spread(space: Space, count: int, random: np.random.Generator) -> list[dict[str, Any]]:
+    """Points that lie in different parts of every option, of `count` equal ones (McKay et al. 1979, Technometrics 21,
+    239: Latin hypercube), in their middles."""
+    places = {option: (random.permutation(count) + 0.5) / count for option in space}
+    return [{option: _at(values, places[option][i]) for option, values in space.items()} for i in range(count)]
+
+
 def neighbour(space: Space, values: Mapping[str, Any], random: np.random.Generator) -> dict[str, Any]:
     """The point with one option, of those that have a choice, drawn anew."""
     free = [option for option, valid in space.items() if not isinstance(valid, list) or len(valid) > 1]
@@ -74,9 +81,16 @@ def neighbour(space: Space, values: Mapping[str, Any], random: np.random.Generat
 def _drawn(values: Any, random: np.random.Generator) -> Any:
     if isinstance(values, list):
         return values[int(random.integers(len(values)))]
+    return _at(values, random.random())
+
+
+def _at(values: Any, share: float) -> Any:
+    """The value below which this share of an option lies."""
+    if isinstance(values, list):
+        return values[int(share * len(values))]
     low, high = values["low"], values["high"] + whole(values)  # a whole number between: each as likely
     if values["log"]:
-        drawn = math.exp(random.uniform(math.log(low), math.log(high)))
+        drawn = math.exp(math.log(low) + (math.log(high) - math.log(low)) * share)
     else:
-        drawn = float(random.uniform(low, high))
+        drawn = float(low + (high - low) * share)
     return min(max(int(drawn), low), values["high"]) if whole(values) else min(max(drawn, low), high)

@@ -26,6 +26,7 @@ PURPOSES = (
     "labels",
     "growth",
     "augmentation",
+    "spread",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Setting:
             raise UserError(f"inputs: {spec.inputs!r} is not valid; valid are 'standardised' and 'unit'.")
         if not 0 <= spec.label_smoothing < 1:
             raise UserError(f"label_smoothing: {spec.label_smoothing!r} is not valid; valid is a number >= 0 and < 1.")
+        if not 0 <= spec.l2 < math.inf:
+            raise UserError(f"l2: {spec.l2!r} is not valid; valid is a number >= 0.")
         if spec.batch_size > len(train):
             raise UserError(
                 f"batch_size: {spec.batch_size} is more than the {len(train)} images to train on; valid is 1 to "
@@ -112,8 +115,8 @@ class Setting:
             timeline=self.timeline, evaluate_every=Duration.parse(spec.evaluate_every),
             test_every=Duration.parse(spec.test_every or spec.evaluate_every),
             rewind=self.iterations(spec.rewind), batch_size=spec.batch_size, clip=spec.clip,
-            label_smoothing=spec.label_smoothing, augmentation=spec.augmentation, step_losses=spec.step_losses,
-            dtype=engine.dtype(spec.precision), device=device, dead=dead,
+            label_smoothing=spec.label_smoothing, l2=spec.l2, augmentation=spec.augmentation,
+            step_losses=spec.step_losses, dtype=engine.dtype(spec.precision), device=device, dead=dead,
         )  # fmt: skip
 
 

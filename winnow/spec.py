@@ -39,8 +39,9 @@ class TrainSpec:
     `length`, `rewind`, `evaluate_every` and `test_every` are durations ("20ep", "4000it"), the last None for "at every
     evaluation"; `lr` is a decimal string or "best"; `train_on` is "holdout" (the last `validation` images of a seeded
     shuffle are kept out) or "all"; `inputs` is "standardised" (by the data set's mean and deviation) or "unit" (pixel
-    values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss; `step_losses` says whether
-    the loss of every step is kept; `deterministic` asks a GPU, too, for the same bits in every run.
+    values in [0, 1]); `label_smoothing` in [0, 1) is that of the training loss, `l2` >= 0 its penalty (`Problem`);
+    `step_losses` says whether the loss of every step is kept; `deterministic` asks a GPU, too, for the same bits in
+    every run.
     """
 
     dataset: str
@@ -60,6 +61,7 @@ class TrainSpec:
     precision: str
     inputs: str
     label_smoothing: float
+    l2: float
     augmentation: Options
     step_losses: bool
     seeds: list[int]
@@ -217,7 +219,7 @@ class ScenarioSpec:
     @property
     def entry(self) -> Options:
         """What a tuning may change, see winnow/tuning_space.py."""
-        parts = {key: getattr(self.training, key) for key in ("lr", "batch_size", "optimizer", "schedule")}
+        parts = {key: getattr(self.training, key) for key in ("lr", "batch_size", "l2", "optimizer", "schedule")}
         return {**parts, "sparsify": self.sparsify}
 
 

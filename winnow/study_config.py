@@ -20,6 +20,7 @@ from winnow.fields import (
     Model,
     Moment,
     Name,
+    NotNegative,
     Optimizer,
     Positive,
     Prunable,
@@ -52,6 +53,7 @@ class Training(Strict):
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     inputs: Literal["standardised", "unit"] = "standardised"
     label_smoothing: Smoothing = 0.0
+    l2: NotNegative = 0.0
     augmentation: Augmentation = {"name": "none"}
     step_losses: bool = False
     schedule: Schedule

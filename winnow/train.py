@@ -51,7 +51,7 @@ class Trainer:
         """Put `weights` and the current mask in place, with fresh optimiser state."""
         job = self.job
         start = {name: torch.from_numpy(value).to(job.device) for name, value in weights.items()}
-        self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace, job.label_smoothing)
+        self.problem = stacked(job.model, start, job.seeds, job.clip, self.workspace, job.label_smoothing, job.l2)
         self.problem.sampler = self.batches
         self.parts = lane_optimizers.make(job, self.problem, None if job.sparsify else self.mask)
         self.batches.fixed = "fixed_batches" in self.parts[0].optimizer.needs
@@ -101,7 +101,7 @@ class Trainer:
                     self._prune(due)
                 on_mark(self)
         outcome = self.outcome
-        outcome.final = _arrays(lane_optimizers.evaluation_parameters(self.parts, self.problem))
+        outcome.final = _arrays(self._evaluated())
         outcome.rewind, outcome.mask, outcome.diverged = self.rewind, self.mask, self.divergence.steps()
         outcome.update_multiply_adds = self.parts[0].optimizer.update_multiply_adds()
         outcome.step_losses = self.losses.numpy() if job.step_losses else None
@@ -169,6 +169,9 @@ class Trainer:
         self.pruned += 1
         self._begin(weights)
 
+    def _evaluated(self) -> Tensors:
+        return lane_optimizers.evaluation_parameters(self.parts, self.problem, self.divergence.step >= 0)
+
     # -- what it reports ----------------------------------------------------------------------------------------
 
     def weights(self) -> Arrays:
@@ -179,7 +182,7 @@ class Trainer:
         """One metrics row per lane, and the cost so far."""
         closures = [part.problem.closures or self.problem.closures for part in self.parts for _ in part.seeds]
         clipped = [n / max(of, 1) for n, of in zip(self.problem.clipped.tolist(), closures, strict=True)]
-        parameters = lane_optimizers.evaluation_parameters(self.parts, self.problem)
+        parameters = self._evaluated()
         columns = {**self.means.columns(), **self.evaluation.validation(parameters), "clipped_share": clipped}
         columns |= self._test(parameters, columns["validation_loss"])
         if self.sparsifier is not None:

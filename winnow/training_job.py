@@ -79,6 +79,7 @@ class TrainingJob:
     order: int = 0
     test_every: Duration = EVERY_STEP
     label_smoothing: float = 0.0
+    l2: float = 0.0
     step_losses: bool = False  # whether the loss of every step is kept
     augmentation: dict[str, Any] = field(default_factory=lambda: {"name": "none"})
     blocks: tuple[slice, ...] = (slice(None),)

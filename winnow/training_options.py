@@ -83,6 +83,10 @@ def parser(description: str | None, gamma: float = 0.9) -> argparse.ArgumentPars
         default=0.0, help="share of the other classes in the training loss",
     )  # fmt: skip
     hand.add_argument(
+        "--l2", type=number("--l2", lambda strength: strength >= 0, "a number >= 0"), default=0.0,
+        metavar="STRENGTH", help="the loss gets STRENGTH / 2 times the sum of all squared parameters",
+    )  # fmt: skip
+    hand.add_argument(
         "--augmentation", type=mapping("--augmentation"), default={"name": "none"}, metavar="JSON",
         help="how training images are changed",
     )  # fmt: skip
@@ -185,7 +189,7 @@ def train_spec(args: argparse.Namespace) -> dict[str, Any]:
         "batch_size": args.batch_size,
         "batch_schedule": _checked("--batch-schedule", "batch_schedules", args.batch_schedule),
         "clip": args.clip, "precision": args.precision, "inputs": args.inputs,
-        "label_smoothing": args.label_smoothing,
+        "label_smoothing": args.label_smoothing, "l2": args.l2,
         "augmentation": _checked("--augmentation", "augmentations", args.augmentation),
         "step_losses": args.step_losses, "seeds": args.seeds, "device": args.device, "threads": args.threads,
         "deterministic": args.deterministic,

@@ -27,11 +27,12 @@ from winnow.errors import UserError
 from winnow.file_lock import FileLock
 from winnow.rates import rate_text
 from winnow.search import Search
+from winnow.seeds import stream
 from winnow.spec import ScenarioSpec, TuningSpec, scenario_plugins
 from winnow.train import Trainer
 from winnow.trial_progress import TrialProgress
 
-STARTUP = 4
+STARTUP = 4  # trials that the sampler does not propose: config's own setting, and others far apart
 APART = 1.3  # factor by which finalists differ
 WORST = -4.0  # the value, -log(loss), of a trial that diverged: below every other, so that the search stays away
 
@@ -70,7 +71,8 @@ def _tune(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     longer = _length(spec.scenario.training.length) / _length(spec.length)
     progress = TrialProgress(shown, spec.trials + spec.finalists, spec.trials + longer * spec.finalists)
-    search = Search(record, spec.space, first=spec.start, sampler=gaussian_process, same=_setting)
+    starts = [spec.start, *search_space.spread(spec.space, STARTUP - 1, stream(0, "spread"))]
+    search = Search(record, spec.space, starts=starts, sampler=gaussian_process, same=_setting)
     while (trial := search.next(spec.trials)) is not None:
         settings = tuning_space.rounded(trial.params)
         finished = len(search.finished())

@@ -1,11 +1,12 @@
-"""The space of a tuning: paths into what a run is told, `lr`, `batch_size` or an option such as `optimizer.momentum`.
+"""The space of a tuning: paths into what a run is told, `lr`, `batch_size`, `l2` or `optimizer.momentum`.
 
 Checked against the plug-ins' signatures without importing them. `entry` is what a run is told: {"lr": 0.1,
-"batch_size": 64, "optimizer": {...}, "schedule": {...}, "sparsify": {...} or None}.
+"batch_size": 64, "l2": 0.0, "optimizer": {...}, "schedule": {...}, "sparsify": {...} or None}.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -67,7 +68,7 @@ def apply(settings: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, An
 
 def _check_path(path: Any, entry: Mapping[str, Any]) -> None:
     kinds = {kind: known for kind, known in KINDS.items() if entry.get(kind)}
-    valid = ["lr", "batch_size"]
+    valid = ["lr", "batch_size", "l2"]
     for kind, known in kinds.items():
         valid += [f"{kind}.{option}" for option in options.parameters(known, entry[kind]["name"])]
     if path not in valid:
@@ -82,6 +83,10 @@ def _value(path: str, entry: Mapping[str, Any], given: Any) -> Any:
         if type(given) is not int or given < 1:
             raise UserError(f"{given!r} is not valid; valid is a whole number of at least 1.")
         return given
+    if path == "l2":
+        if not isinstance(value := options.as_number(given), float) or not 0 <= value < math.inf:
+            raise UserError(f"{given!r} is not valid; valid is a number >= 0.")
+        return value
     return options.check(KINDS[kind], {**entry[kind], option: given})[option]
 
 

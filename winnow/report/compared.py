@@ -18,7 +18,7 @@ Runs = list[tuple[Path, dict[str, Any]]]
 SHARED = {
     "model": "network", "dataset": "data set", "length": "length", "batch_size": "batch size",
     "batch_schedule": "schedule of the batch size", "schedule": "schedule of the rate", "precision": "precision",
-    "inputs": "pixel values", "augmentation": "augmentation", "label_smoothing": "label smoothing",
+    "inputs": "pixel values", "augmentation": "augmentation", "label_smoothing": "label smoothing", "l2": "L2 penalty",
     "clip": "gradients clipped at norm",
 }  # fmt: skip
 
