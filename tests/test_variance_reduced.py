@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,31 @@ def test_the_variance_of_the_estimates_falls(name: str) -> None:
         spread[epoch] = [float(torch.stack(found).var(0).sum()) for found in (plain, reduced)]
     assert spread[39][0] > 0.3 * spread[1][0]
     assert spread[39][1] < 1e-4 * spread[39][0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_estimates_follow_a_mask_that_changes(name: str) -> None:
+    """In mid-epoch weights are pruned, then others, and some grow again: v has the mean of the masked gradient."""
+    problem, sampler = softmax_regression(1, 5)
+    optimizer = bound(name, problem, [0.3])
+    drive(problem, sampler, optimizer, 2 * sampler.count + 1)
+    for seed in (3, 4):
+        keep = torch.rand(problem.handles["weight"].shape, generator=torch.Generator().manual_seed(seed)) < 0.6
+        problem.masks = {"weight": keep.double()}
+        problem.apply_masks(optimizer)
+        for weights_ in drive(problem, sampler, optimizer, 2):
+            assert torch.all(weights_["weight"][~keep] == 0)
+    first = sampler.step - sampler.step % sampler.count
+    mean = 0.0
+    for step in range(first, first + sampler.count):
+        sampler.step = step
+        before = {handle: copy.deepcopy(state) for handle, state in optimizer.state.items()}
+        problem.batch = sampler.now()
+        problem.closure()
+        mean = mean + Slow.flat(problem.gradients) * problem.batch[1].shape[1] / IMAGES
+        optimizer.state.update(before)
+    problem.gradient(batch=sampler.everything())
+    close(mean, Slow.flat(problem.gradients), 1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)

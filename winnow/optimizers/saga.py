@@ -48,25 +48,25 @@ class SAGA(VarianceReduced):
         problem = self._problem
         handles, index, size = list(problem.handles.values()), problem.sampler.index, images(problem.batch)
         lanes = torch.arange(len(index), device=index.device)
-        if "table" not in self.state[handles[0]]:
+        if "entries" not in self.state[handles[0]]:
             self._begin_table(handles, problem.sampler.count)
-        # Nested, since one may have the shape of a weight, of which the loop masks all state.
         entries = self.state[handles[0]]["entries"]
         known, count = entries["known"][lanes, index], entries["images"]
         share = known / count.clamp_min(1)  # 0 for the lanes in which the minibatch is new
         entries["known"][lanes, index] = 1
         entries["images"] = count + size * (1 - known)
         for handle in handles:
-            state, gradient = self.state[handle], handle.grad
+            state, gradient = self.state[handle]["gradients"], handle.grad
             change = gradient - state["table"][lanes, index]
             state["table"][lanes, index] = gradient
             torch.addcmul(change, state["sum"], share.view(-1, *[1] * (handle.dim() - 1)), out=gradient)
             state["sum"].add_(change, alpha=size)
 
     def _begin_table(self, handles: list[Tensor], count: int) -> None:
+        # Nested, since the loop masks all state of a weight's shape, and which weights are pruned may change.
         for handle in handles:
             lanes = len(handle)
-            self.state[handle]["table"] = handle.new_zeros((lanes, count, *handle.shape[1:]))
-            self.state[handle]["sum"] = torch.zeros_like(handle)  # of the entries, each times its images
+            table = handle.new_zeros((lanes, count, *handle.shape[1:]))
+            self.state[handle]["gradients"] = {"table": table, "sum": torch.zeros_like(handle)}  # each times its images
         new = handles[0].new_zeros
         self.state[handles[0]]["entries"] = {"known": new((lanes, count)), "images": new(lanes)}

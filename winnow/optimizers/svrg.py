@@ -55,18 +55,15 @@ class SVRG(VarianceReduced):
 
     @torch.no_grad()
     def _correct(self) -> None:
-        problem = self._problem
-        states = {name: self.state[handle] for name, handle in problem.handles.items()}
-        first, every = next(iter(states.values())), Duration.parse(self.param_groups[0]["every"])
+        problem, handles = self._problem, self._problem.handles
+        state, every = self.state[next(iter(handles.values()))], Duration.parse(self.param_groups[0]["every"])
         period = problem.sampler.epoch // every.count
-        if first.get("period") != period:
-            first["period"] = period
-            for name, handle in problem.handles.items():
-                states[name]["snapshot"] = handle.detach().clone()
-                states[name]["full_gradient"] = torch.zeros_like(handle)
-            full = {name: state["full_gradient"] for name, state in states.items()}
-            problem.gradient(out=full, batch=problem.sampler.everything())
-        there = {name: torch.empty_like(handle) for name, handle in problem.handles.items()}
-        problem.gradient({name: state["snapshot"] for name, state in states.items()}, there)
-        for name, handle in problem.handles.items():
-            handle.grad.sub_(there[name]).add_(states[name]["full_gradient"])
+        if state.get("period") != period:
+            # Nested, and of all weights, since the loop masks state, and which weights are pruned may change.
+            state["period"], state["snapshot"] = period, {name: one.detach().clone() for name, one in handles.items()}
+            state["full_gradient"] = {name: torch.zeros_like(one) for name, one in handles.items()}
+            problem.gradient(out=state["full_gradient"], batch=problem.sampler.everything(), masked=False)
+        there = {name: torch.empty_like(one) for name, one in handles.items()}
+        problem.gradient(state["snapshot"], there, masked=False)
+        for name, handle in handles.items():
+            handle.grad.sub_(there[name]).add_(state["full_gradient"][name])

@@ -8,10 +8,11 @@ that is their density. At the moment `end` the projection takes over: exactly th
 mask stays, and the penalty ends, so that what is left trains without its bias.
 
 Departures: with adaptive steps the threshold is the rate times strength for all weights, not in the metric of the
-step. It acts on the parameters: `schedule_free`, which computes them anew from its own sequences in each step, is left
-with the projection alone; where averages are evaluated, they have more weights up to `end` than the iterate. Where an
-exact zero stays zero (`eg` and its kin), none comes back. Optimiser state is left alone up to `end`, and then set to
-zero with what is pruned. Cost: one pass over the weights per step, and one selection.
+step; with momentum m, whose steps add up to 1 / (1 - m) gradients, the penalty is (1 - m) * strength. It acts on the
+parameters: `schedule_free`, which computes them anew from its own sequences in each step, is left with the projection
+alone; where averages are evaluated, they have more weights up to `end` than the iterate. Where an exact zero stays zero
+(`eg` and its kin), none comes back. Optimiser state is left alone up to `end`, and then set to zero with what is
+pruned. Cost: one pass over the weights per step, and one selection.
 """
 
 from __future__ import annotations
