@@ -100,6 +100,11 @@ def test_the_optimiser_to_take_is_the_one_that_validation_chose() -> None:
                                 "validation_loss": [0.3, 0.25]})  # fmt: skip
     known = Compared({"muon": WIDE}, told=[("muon", "momentum, orthogonalised"), ("lion", "signs")])
     ((question, said),) = _benchmark_choice.answers({"outcomes": outcomes, "ranking": ranking}, known)
+    assert _benchmark_choice.elsewhere(ranking, outcomes) == ""
+    thin = outcomes[outcomes["arm"] == "lion"].assign(scenario="density10")
+    assert _benchmark_choice.elsewhere(ranking, pandas.concat([outcomes, thin])) == (
+        "Of 2 in plain, those that run in other scenarios have the ranks: lion 2."
+    )
     assert question == "Which optimiser to take for lenet5?"
     assert said == [
         "plain: of 2 tuned arms, muon had the smallest validation loss (0.2500 nats, one seed; rate 0.02). Trained "

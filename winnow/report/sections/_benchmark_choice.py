@@ -46,6 +46,17 @@ def taken(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> list[str]:
     return [text for scenario in scenarios if (text := take(ranking, outcomes, scenario))]
 
 
+def elsewhere(ranking: pandas.DataFrame, outcomes: pandas.DataFrame) -> str:
+    """How the arms that run in further scenarios rank in the first, so that config's list of them can be checked."""
+    first = ranking["scenario"].iloc[0]
+    there = set(outcomes.loc[outcomes["scenario"] != first, "arm"])
+    mine = ranking[ranking["scenario"] == first].sort_values("rank")
+    ranks = [f"{arm} {rank}" for arm, rank in zip(mine["arm"], mine["rank"], strict=True) if arm in there]
+    if not ranks or len(ranks) == len(mine):
+        return ""
+    return f"Of {len(mine)} in {first}, those that run in other scenarios have the ranks: {words.listing(ranks)}."
+
+
 def answers(tables: dict[str, pandas.DataFrame], compared: Compared) -> list[tuple[str, list[str]]]:
     """Which optimiser to take for the network, and which when it is to be thin."""
     outcomes = tables["outcomes"][tables["outcomes"]["test_accuracy"].notna()]

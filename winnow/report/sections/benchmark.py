@@ -21,7 +21,8 @@ def section(tables: dict[str, pandas.DataFrame], compared: Compared = NOTHING) -
     found.answers = choice.answers(tables, compared)
     if "ranking" in tables:
         said = choice.taken(tables["ranking"], outcomes)
-        found.findings.append(Finding("Which optimiser to take", said, "ranking"))
+        said.append(choice.elsewhere(tables["ranking"], outcomes))
+        found.findings.append(Finding("Which optimiser to take", list(filter(None, said)), "ranking"))
     found.findings += [
         Finding("Most accurate on the test images", findings.best(outcomes), "outcomes"),
         Finding("Against the reference", findings.reference(outcomes), "outcomes"),
