@@ -28,8 +28,8 @@ demo: $(STAMP) ## the whole workflow on all of Fashion-MNIST with few epochs (pr
 	@printf '\nFigures:\n'; ls -1 results/quick/*/figures/*.png
 	@printf '\nTables:\n'; ls -1 results/quick/*/tables/*.csv
 
-test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest $(PYTEST)
+test: $(STAMP) ## all tests, in a process per core, the tests of a file in one
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST)
 
 test-slurm: $(STAMP) ## the workflow on a real SLURM of one node that the test starts and removes (Debian, root)
 	@$(BIN)/python -m pytest --noconftest tests/slurm/on_slurm.py $(PYTEST)
