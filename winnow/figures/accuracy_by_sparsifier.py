@@ -14,6 +14,7 @@ from winnow.figures import _arms as shared
 from winnow.figures import _marks as marks
 from winnow.figures import _style as style
 from winnow.figures import _trials as look
+from winnow.statistics import estimate
 
 TABLES = ("final_runs", "outcomes")
 DENSE = ("test_accuracy", "test_accuracy_ci95_low", "test_accuracy_ci95_high")
@@ -35,7 +36,7 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     for axis, arm in zip(axes, arms, strict=True):
         mine = sparse[sparse["arm"] == arm]
         whole = 100 * dense[(dense["arm"] == arm) & dense["test_accuracy"].notna()].head(1)[[*DENSE]]
-        low, high = look.ends([*mine["test_accuracy"].dropna(), *whole["test_accuracy"] / 100])
+        low, high = look.ends([*mine["test_accuracy"].dropna(), *whole["test_accuracy"] / 100, *_bars(mine)])
         look.accuracy_axis(axis, low, high)
         axis.yaxis.set_major_locator(FixedLocator(_ticks(low, high)))
         _panel(axis, mine, methods)
@@ -58,6 +59,16 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     entries.append(style.handle("the same arm, dense, 95 % interval", linestyle=":"))
     style.legend(figure, entries, 3 if len(arms) > 1 else 1)
     return figure
+
+
+def _bars(mine: pandas.DataFrame) -> list[float]:
+    """Ends of the bars; not those over two seeds, which can be wide enough to flatten all else."""
+    groups = [
+        group.tolist()
+        for _, group in mine.dropna(subset="test_accuracy").groupby(["sparsifier", "percent"])["test_accuracy"]
+    ]
+    found = [estimate(values) for values in groups if len(values) > 2]
+    return [end for one in found for end in (one.low, one.high) if end is not None and 0 < end < 1]
 
 
 def _ticks(low: float, high: float) -> list[float]:
