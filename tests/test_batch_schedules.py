@@ -79,8 +79,11 @@ def test_epochs_evaluations_and_rates_stay_right_while_the_batch_grows(tiny: dic
 def test_steps_are_those_of_plain_gradient_descent_on_the_same_images(
     tiny: dict[str, Any], digits: Path, schedule: dict[str, Any]
 ) -> None:
-    """The step's images by the data order, whole: chunks change nothing but rounding."""
-    given = {"batch_schedule": schedule, "model": {"name": "lenet_300_100"}, "clip": None, "optimizer": {"name": "gd"}}
+    """The step's images by the data order, whole: chunks change nothing but rounding.
+
+    The network is smooth: at a kink of rectified units rounding, which differs between processors, decides a gradient.
+    """
+    given = {"batch_schedule": schedule, "clip": None, "optimizer": {"name": "gd"}}
     job, data = made(tiny, digits, **given)
     outcome = Trainer(job, data).run()
     images = (torch.from_numpy(np.array(data.train_images)).double() / 255 - data.mean) / data.std
@@ -132,18 +135,26 @@ def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, opti
         np.testing.assert_array_equal(value, again.final[name], err_msg=name)
 
 
-@pytest.mark.parametrize("optimizer", ["hessian_free", "l_bfgs"])
+@pytest.mark.parametrize(("optimizer", "tolerance"), [("hessian_free", 1e-4), ("l_bfgs", 0.03)])
 def test_a_second_order_step_in_chunks_is_the_one_on_the_whole_batch(
-    tiny: dict[str, Any], digits: Path, optimizer: str
+    tiny: dict[str, Any], digits: Path, optimizer: str, tolerance: float
 ) -> None:
-    """1,200 images at once as a constant size, and in chunks of 256."""
+    """1,200 images at once as a constant size, and in chunks of 256, against how far the weights moved.
+
+    On some processors the line search of L-BFGS enlarges rounding to 0.004 of that; images left out are 0.1 and more.
+    """
     options = {"name": optimizer, **fitting(optimizer, cg_iterations=3)}
     common = {"optimizer": options, "lr": "0.5", "length": "2ep", "clip": None}
-    whole = Trainer(*made(tiny, digits, **common, batch_size=1200, batch_schedule={"name": "constant"})).run()
+    job, data = made(tiny, digits, **common, batch_size=1200, batch_schedule={"name": "constant"})
+    whole = Trainer(job, data).run()
     parts = Trainer(*made(tiny, digits, **common, batch_schedule={"name": "full"})).run()
     assert parts.sample_gradients == whole.sample_gradients
-    for name, value in whole.final.items():
-        np.testing.assert_allclose(value, parts.final[name], rtol=1e-2, atol=1e-4, err_msg=name)
+    for lane in range(2):
+        before, one, other = (
+            np.concatenate([values[name][lane].ravel() for name in job.start])
+            for values in (job.start, whole.final, parts.final)
+        )
+        assert np.linalg.norm(one - other) < tolerance * np.linalg.norm(one - before)
 
 
 def test_a_rewound_run_and_an_in_run_pruning_see_the_minibatches_of_their_iterations(
