@@ -152,7 +152,8 @@ def test_every_loss_and_true_gradient_has_smooth_labels_and_the_penalty(chunked:
         lanes = torch.arange(2)[:, None]
         index = torch.arange(12).expand(2, -1)
         problem.batch = Chunks(lambda some: (inputs[lanes, some], labels[lanes, some]), index, 5)
-    for own in (problem, *(lane_of(problem, lane, None) for lane in range(2))):
+    one_lane_each = problem.model.workspace(1, 12, torch.device("cpu"), torch.float64)
+    for own in (problem, *(lane_of(problem, lane, one_lane_each) for lane in range(2))):
         one = [problem.seeds.index(seed) for seed in own.seeds]
         batch = problem.batch if own is problem else (inputs[one], labels[one])
         torch.testing.assert_close(own.loss(own.parameters, batch), losses[one].detach())
@@ -195,10 +196,13 @@ def dense_gauss_newton(problem: Problem, lane: int = 0) -> Tensor:
     return total / len(p) * torch.outer(keep, keep)
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
 @pytest.mark.parametrize(("masked", "l2"), [(False, 0.0), (True, 0.0), (True, 0.3)])
-def test_gauss_newton_products_are_those_of_the_dense_matrix(masked: bool, l2: float) -> None:
+def test_gauss_newton_products_are_those_of_the_dense_matrix(masked: bool, l2: float, by_hand: bool) -> None:
+    """By the workspace, and by the plain path of models whose workspace has no derivatives along a direction."""
     problem = small_problem(2, masked=masked)
-    problem.l2 = l2
+    assert problem.workspace.linearises
+    problem.workspace.linearises, problem.l2 = by_hand, l2
     product = problem.gauss_newton()
     generator = torch.Generator().manual_seed(2)
     for count in (1, 2):

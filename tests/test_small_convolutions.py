@@ -66,6 +66,42 @@ def test_chunks_of_images(name, monkeypatch):
     assert_close(losses, -torch.log_softmax(logits, 2).gather(2, labels.expand(3, -1)[..., None]).sum((1, 2)), 1e-12)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_derivatives_along_a_direction(name, activation, monkeypatch):
+    """J v and J' u against autograd, repeated in any order, in chunks and without."""
+    monkeypatch.setattr(_small_convolutions, "CHUNK", 3)
+    model, generator = network(name, activation), torch.Generator().manual_seed(3)
+    for lanes, size in ((1, 3), (1, 8), (2, 8)):
+        parameters, (inputs, labels) = stacked(model, lanes), batch(model, lanes, size)
+        directions = [
+            {n: torch.randn(p.shape, generator=generator, dtype=p.dtype) for n, p in parameters.items()}
+            for _ in range(2)
+        ]
+        workspace = model.workspace(lanes, size, CPU, torch.float64)
+        with pytest.raises(RuntimeError, match="need a linearise"):
+            workspace.derivative(directions[0])
+        logits, gradients = workspace.linearise(parameters, inputs, labels), stacked(model, lanes)
+        for direction in directions:
+            leaves = {n: value.clone().requires_grad_() for n, value in parameters.items()}
+            expected = model.logits(leaves, inputs)
+            u = torch.zeros_like(expected, requires_grad=True)
+            by_u = torch.autograd.grad(expected, list(leaves.values()), u, create_graph=True)
+            (along,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
+            assert_close(logits, expected.detach(), 1e-12)
+            assert_close(workspace.derivative(direction), along, 1e-12)
+            workspace.pull(along, gradients)
+            for n, value in zip(leaves, torch.autograd.grad(expected, list(leaves.values()), along), strict=True):
+                assert_close(gradients[n], value, 1e-12)
+        workspace.loss(parameters, inputs, labels)
+        workspace.backward(gradients)
+        _, after = by_autograd(model, parameters, inputs, labels)
+        for n in model.shapes:
+            assert_close(gradients[n], after[n], 1e-12)
+        with pytest.raises(RuntimeError, match="no loss\\(\\) since"):
+            workspace.pull(logits, gradients)
+
+
 def test_ties_in_the_pool():
     """With whole numbers most pools tie, in every combination of places, and sums are exact: the first maximum wins."""
     model = network("odd", activation="relu")

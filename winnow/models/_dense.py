@@ -92,6 +92,23 @@ class Dense:
                     return torch.bmm(d, weight)
         return None
 
+    def derivative(self, parameters: Tensors, x: Tensor, direction: Tensors, dx: Tensor | None) -> Tensor:
+        """The derivative of the logits [L, B, classes] along `direction` (as parameters) and, if given, dx of x.
+
+        For the parameters and x of the last `forward`: d_i = f'(z_i) * (V_i a_{i-1} + W_i d_{i-1} + v_i).
+        """
+
+        def along(name: str, turned: Tensor, x: Tensor, d: Tensor | None, dtype: torch.dtype) -> Tensor:
+            v, shift = (direction[f"{name}.{kind}"].to(dtype) for kind in ("weight", "bias"))
+            dz = torch.baddbmm(shift[:, None], x.to(dtype), v.mT)
+            return dz if d is None else dz.baddbmm_(d.to(dtype), turned.to(dtype))
+
+        *below, turned = (turned for _, turned, _ in self._views(parameters))
+        d = dx
+        for name, down, a in zip(self._names[:-1], below, self._place(x.shape[1])[0], strict=True):
+            x, d = a, self._f.backward_(along(name, down, x, d, self.dtype), a)
+        return along(self._names[-1], turned, x, d, turned.dtype)
+
     def _product(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         if out.dtype == a.dtype:
             torch.bmm(a, b, out=out)

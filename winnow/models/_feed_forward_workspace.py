@@ -61,6 +61,8 @@ class Workspace:
         self._room = torch.empty(room, device=device, dtype=dtype)
         self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
         self._pending: tuple[Tensors, Tensor, Tensor, Tensor, float] | None = None
+        self._linear: tuple[Tensors, Tensor] | None = None
+        self.linearises = self._convolutions is None or isinstance(self._convolutions, SmallConvolutions)
 
     @torch.no_grad()
     def loss(self, parameters: Tensors, inputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -69,13 +71,8 @@ class Workspace:
         smoothing: share of the mean over the classes of -log p in place of the label's (`Problem.label_smoothing`).
         Keeps what `backward` needs (parameters and inputs by reference); a second call before it raises RuntimeError.
         """
-        if not self.training:
-            raise RuntimeError("this is an evaluation workspace: make one with training=True for loss()")
-        if self._pending is not None:
-            raise RuntimeError("loss() was called again before backward(): its activations would be overwritten")
-        self._check(labels, self.lanes)
-        x = self._below(parameters, inputs)
-        log_p = torch.log_softmax(self._dense.forward(parameters, x), 2)
+        x, logits = self._forward(parameters, inputs, labels)
+        log_p = torch.log_softmax(logits, 2)
         self._pending = (parameters, x, log_p, labels, smoothing)
         self.correct = (log_p.argmax(2) == labels).sum(1)
         loss = nll(log_p.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape).mean(1)
@@ -93,6 +90,54 @@ class Workspace:
         answers = labels[..., None]
         error.scatter_(2, answers, error.gather(2, answers).sub_(1 - smoothing))
         error.div_(labels.shape[1])  # (softmax - one-hot) / B
+        self._backward(parameters, x, error, gradients)
+
+    def forget(self) -> None:
+        """Let the last `loss` have no `backward`."""
+        self._pending = None
+
+    @torch.no_grad()
+    def linearise(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Logits [L, B, classes] of inputs and labels as of `loss`; `derivative` and `pull` are then of these.
+
+        Only where `linearises`, and until the next loss() or linearise(); they may be called in any order.
+        """
+        x, logits = self._forward(parameters, inputs, labels)
+        self._linear = (parameters, x)
+        return logits
+
+    @torch.no_grad()
+    def derivative(self, direction: Tensors) -> Tensor:
+        """J v [L, B, classes], J = d logits / d parameters, of a `direction` v with the names and shapes of these."""
+        parameters, x = self._linearised()
+        dx = None
+        if isinstance(self._convolutions, SmallConvolutions):
+            dx = torch.empty_like(x)
+            self._convolutions.derivative(direction, dx)
+        return self._dense.derivative(parameters, x, direction, dx)
+
+    @torch.no_grad()
+    def pull(self, error: Tensor, gradients: Tensors) -> None:
+        """Fill `gradients` with J' error, of errors [L, B, classes]."""
+        self._backward(*self._linearised(), error, gradients)
+
+    def _linearised(self) -> tuple[Tensors, Tensor]:
+        if self._linear is None:
+            raise RuntimeError("derivatives need a linearise() before them, and no loss() since")
+        return self._linear
+
+    def _forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the linear layers read, and logits; keeps what the passes backward need."""
+        if not self.training:
+            raise RuntimeError("this is an evaluation workspace: make one with training=True for loss()")
+        if self._pending is not None:
+            raise RuntimeError("loss() was called again before backward(): its activations would be overwritten")
+        self._check(labels, self.lanes)
+        self._linear = None
+        x = self._below(parameters, inputs)
+        return x, self._dense.forward(parameters, x)
+
+    def _backward(self, parameters: Tensors, x: Tensor, error: Tensor, gradients: Tensors) -> None:
         d = self._dense.backward(parameters, x, error, gradients, below=self._convolutions is not None)
         if self._convolutions is not None and d is not None:
             self._convolutions.backward(parameters, d, gradients)

@@ -36,7 +36,8 @@ class SmallConvolutions:
         self._f, self._lanes, self._batch, self._training = activation, lanes, batch, training
         chunk, paddings = min(batch, CHUNK), [layer.padding for layer in layers.values()]
         self._chunk, kept = chunk, lanes * batch if training else chunk
-        self._again = lanes * batch > chunk  # whether X of the forward pass is gone in the backward pass
+        self._gone = lanes * batch > chunk  # whether X of the forward pass is, when a pass needs it again
+        self._used = False  # whether a pass after the forward one has overwritten X
         self._padding = paddings[0]
         self._read = read = (shape[0], shape[1] + 2 * paddings[0], shape[2] + 2 * paddings[0])
         self._layers: dict[str, ToeplitzLayer] = {}
@@ -51,6 +52,7 @@ class SmallConvolutions:
 
         In training, keeps what `backward` needs; else the lanes' inputs must be the same.
         """
+        self._used = False
         for name, layer in self._layers.items():
             layer.set_weights(parameters[f"{name}.weight"])
         biases = [parameters[f"{name}.bias"].unbind() for name in self._layers]
@@ -65,7 +67,8 @@ class SmallConvolutions:
             out[lane, part].copy_(views[-1].a[0].flatten(0, 2).mT)
 
     def backward(self, parameters: Tensors, d: Tensor, gradients: Tensors) -> None:
-        """Fill `gradients` from d = dL/da of the last layer [L, B, features]."""
+        """Fill `gradients` from d = dL/da of the last layer [L, B, features]; as often as it is wanted."""
+        again, self._used = self._gone or self._used, True
         filled = [
             [gradients[f"{name}.{kind}"].zero_().unbind() for kind in ("weight", "bias")] for name in self._layers
         ]
@@ -73,7 +76,16 @@ class SmallConvolutions:
             views[-1].d[0].flatten(0, 2).copy_(d[lane, part].mT)
             for i, layer in reversed(list(enumerate(self._layers.values()))):
                 dw, db = (of_lanes[lane] for of_lanes in filled[i])
-                layer.backward(views[i], dw, db, self._f, gather=self._again, propagate=i > 0)
+                layer.backward(views[i], dw, db, self._f, gather=again, propagate=i > 0)
+
+    def derivative(self, direction: Tensors, out: Tensor) -> None:
+        """The derivative of the last layer's outputs along `direction` (as parameters) into `out` [L, B, features]."""
+        self._used = True
+        for lane, part, _, views in self._chunks(out.shape[1]):
+            for i, ((name, layer), v) in enumerate(zip(self._layers.items(), views, strict=True)):
+                dw, db = (direction[f"{name}.{kind}"][lane] for kind in ("weight", "bias"))
+                layer.derivative(v, dw, db, self._f, propagate=i > 0)
+            out[lane, part].copy_(views[-1].d[0].flatten(0, 2).mT)
 
     def _chunks(self, count: int) -> Iterator[tuple[int, slice, Tensor, list[Views]]]:
         """(lane, some of its `count` images, those batch-last with borders, each layer's views)."""

@@ -14,6 +14,10 @@ in each, and the products get sizes that matmul libraries are made for: g is abo
 and dX is added up where X was read. Z is ordered by the parities of columns (its first axis) and rows, so that a 2x2
 max-pool is an element-wise maximum of two columns, then of two rows. Whether the second was greater is kept as 0 or 1
 (so the first maximum wins a tie), and d goes back as d * greater and d - d * greater. The bias comes after the pool.
+
+The derivative of the outputs along a direction v of all weights, with dX that of the images below,
+
+    dZ = T(v) X + T(W) dX,   through the pool by `greater`, plus v's bias, times f'
 """
 
 from __future__ import annotations
@@ -40,7 +44,8 @@ class Views:
     greater: tuple[Tensor, Tensor] | None  # where the second column, of m the second row, was; for backward and a pool
     a: tuple[Tensor, Tensor, Tensor]  # as an image with borders, as one without, by the axes of Z
     d: tuple[Tensor, Tensor, Tensor]
-    below: Tensor  # dL/da of the images below
+    below: Tensor  # dL/da of the images below, or their derivative along a direction
+    along: Tensor  # where X reads `below`, by X's axes
     sums: list[tuple[Tensor, Tensor]]  # parts of `below`, and of dX that is to be added there: no place twice
 
 
@@ -67,7 +72,8 @@ class ToeplitzLayer:
         band = (h, channels, pairs, inputs, k, k)
         strides = (channels * pairs * depth + 1, pairs * depth, depth + h, k * width, width, 1)
         self._band = self._t.as_strided((lanes, *band), (n * depth, *strides))
-        by_position = self._dt.as_strided(band, strides).transpose(1, 2).unbind()
+        self._band_of_dt = self._dt.as_strided(band, strides)
+        by_position = self._band_of_dt.transpose(1, 2).unbind()
         self._bands_of_dt = [one for of_parity in by_position for one in of_parity]
         x, z, a = (prod(axes) for axes in (self._x_axes, self._z_axes, self.padded))
         self._x, self._z, self._m, self._d = (torch.empty(chunk * n, dtype=dtype) for n in (x, z, z // h, a))
@@ -101,7 +107,8 @@ class ToeplitzLayer:
             for pair in zip(*(one.unbind(4) for one in of_row), strict=True)
         ]
         return Views(
-            t=self._t[lane], read=read, x=(x.view(self._dt.shape[1], -1), x), z=(z.view(len(self._dt), -1), z),
+            t=self._t[lane], read=read, along=add,
+            x=(x.view(self._dt.shape[1], -1), x), z=(z.view(len(self._dt), -1), z),
             m=part(self._m, self._z_axes[1:]), greater=greater,
             a=forms(part(self._a, self.padded, place)), d=forms(part(self._d, self.padded)), below=below, sums=sums,
         )  # fmt: skip
@@ -155,3 +162,25 @@ class ToeplitzLayer:
             v.below.zero_()
             for to, part in v.sums:
                 to.add_(part)
+
+    def derivative(self, v: Views, dw: Tensor, db: Tensor, activation: Activation, propagate: bool) -> None:
+        """Fill `v.d` with the derivative of `v.a` along the weights `dw`, the biases `db` and, if `propagate`, what
+        `v.below` holds of the images below."""
+        self._dt.zero_()
+        self._band_of_dt.copy_(dw[:, None])
+        v.x[1].copy_(v.read)
+        torch.mm(self._dt, v.x[0], out=v.z[0])
+        if propagate:
+            v.x[1].copy_(v.along)
+            v.z[0].addmm_(v.t, v.x[0])
+        whole, d, by_axes = v.d
+        if self._above:
+            whole.zero_()
+        z = v.z[1]
+        if v.greater is not None:
+            columns, rows = v.greater
+            first, second = torch.lerp(z[0], z[1], columns, out=v.m).unbind(2)
+            torch.lerp(first, second, rows, out=by_axes)
+        else:
+            by_axes.copy_(z[0, :, :, 0])
+        activation.backward_(d.add_(db.to(d.dtype).view(-1, 1, 1, 1)), v.a[1])

@@ -18,8 +18,9 @@ time, and only with a problem, whose `gauss_newton` gives the products.
 Cost per step: one gradient, up to cg_iterations + 1 products (each counted as a gradient of the batch) and up to nine
 losses (each a third). There are no other matrix products, so that `update_multiply_adds` is 0; CG's work on vectors, 6
 multiply-adds per weight and iteration, is for LeNet-5 a third of one image's gradient. One tensor of state per weight
-and 5 during CG. Products go through the model's plain path, which on a CPU takes several times as long as the fast one.
-Its graph is held during a step: for LeNet-5 0.33 MB per image, so that 20,000 images at once stay within 8 GiB.
+and 5 during CG. Linear layers, and on a CPU convolutions of few channels, have products of their own: for LeNet-5 and
+1,024 images one takes as long as 1.2 gradients. Those of other networks go through the model's plain path, which takes
+several times as long, and hold its graph during a step.
 """
 
 from __future__ import annotations
