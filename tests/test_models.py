@@ -7,6 +7,7 @@ from model_checks import BATCH, CPU, LANES, assert_close, batch, by_autograd, by
 from torch.nn import functional
 
 from winnow import plugins
+from winnow import problem as problems
 from winnow.errors import UserError
 from winnow.seeds import stream
 
@@ -82,6 +83,31 @@ def test_a_short_batch_between_whole_ones(model):
         assert_close(losses, expected_losses, 1e-10)
         for name in model.shapes:
             assert_close(gradients[name], expected[name], 1e-10)
+
+
+def test_losses_and_curvature_leave_gradients_alone(model):
+    """What second-order methods ask a problem for, by whatever way the workspace has; with a short batch between."""
+    problem = problems.stacked(model, stacked(model), [0, 1], None, model.workspace(LANES, BATCH, CPU, torch.float64))
+    direction = {name: torch.cos(torch.arange(v.numel()).double()).view_as(v) for name, v in stacked(model).items()}
+    for data in (batch(model), batch(model, size=2)):
+        problem.batch = data
+        expected_losses, expected = by_autograd(model, problem.parameters, *data)
+        for _ in range(2):
+            assert_close(problem.loss(problem.parameters), expected_losses, 1e-10)
+        product = problem.gauss_newton()
+        leaves = {name: value.clone().requires_grad_() for name, value in problem.parameters.items()}
+        logits = model.logits(leaves, data[0])
+        u = torch.zeros_like(logits, requires_grad=True)
+        by_u = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
+        (jv,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
+        hjv = problem.output_hessian_product(logits.detach(), jv)
+        wanted = torch.autograd.grad(logits, list(leaves.values()), hjv)
+        for _ in range(2):
+            for value, found in zip(wanted, product(direction).values(), strict=True):
+                assert_close(found, value, 1e-9)
+        problem.closure()
+        for name in model.shapes:
+            assert_close(problem.gradients[name], expected[name], 1e-10)
 
 
 def test_parameters_and_inputs_stay_as_they_were(model):

@@ -79,27 +79,21 @@ def test_derivatives_along_a_direction(name, activation, monkeypatch):
             for _ in range(2)
         ]
         workspace = model.workspace(lanes, size, CPU, torch.float64)
-        with pytest.raises(RuntimeError, match="need a linearise"):
-            workspace.derivative(directions[0])
-        logits, gradients = workspace.linearise(parameters, inputs, labels), stacked(model, lanes)
+        linear = workspace.linearise(parameters, inputs, labels)
         for direction in directions:
             leaves = {n: value.clone().requires_grad_() for n, value in parameters.items()}
             expected = model.logits(leaves, inputs)
             u = torch.zeros_like(expected, requires_grad=True)
             by_u = torch.autograd.grad(expected, list(leaves.values()), u, create_graph=True)
             (along,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
-            assert_close(logits, expected.detach(), 1e-12)
-            assert_close(workspace.derivative(direction), along, 1e-12)
-            workspace.pull(along, gradients)
+            assert_close(linear.logits, expected.detach(), 1e-12)
+            assert_close(linear.derivative(direction), along, 1e-12)
+            pulled = linear.pull(along)
             for n, value in zip(leaves, torch.autograd.grad(expected, list(leaves.values()), along), strict=True):
-                assert_close(gradients[n], value, 1e-12)
-        workspace.loss(parameters, inputs, labels)
-        workspace.backward(gradients)
-        _, after = by_autograd(model, parameters, inputs, labels)
-        for n in model.shapes:
-            assert_close(gradients[n], after[n], 1e-12)
-        with pytest.raises(RuntimeError, match="no loss\\(\\) since"):
-            workspace.pull(logits, gradients)
+                assert_close(pulled[n], value, 1e-12)
+        check(model, workspace, size)
+        with pytest.raises(RuntimeError, match="linearisation is gone"):
+            linear.derivative(directions[0])
 
 
 def test_ties_in_the_pool():

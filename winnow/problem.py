@@ -7,6 +7,7 @@ sample-gradient is counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -154,10 +155,13 @@ class Problem:
         """The loss per lane [L] at `parameters`, without a gradient; counted as a third of one."""
         batch, parts = self._batch(batch), []
         with torch.no_grad():
-            for part in chunks(batch):
-                losses = self.workspace.loss(parameters, *part, self.label_smoothing)
-                self.workspace.forget()
-                parts.append(losses * (images(part) / images(batch)))
+            for inputs, labels in chunks(batch):
+                linear = self._linearised(parameters, (inputs, labels))
+                logits = linear.logits if linear else self.outputs(parameters, (inputs, labels))
+                losses = torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=self.label_smoothing
+                )
+                parts.append(losses.view(labels.shape).mean(1) * (labels.shape[1] / images(batch)))
             penalty = self._penalty(parameters) if self.l2 else 0.0
         self.sample_gradients += -(-images(batch) // 3)
         return torch.stack(parts).sum(0) + penalty
@@ -165,39 +169,36 @@ class Problem:
     def gauss_newton(self, batch: Batch | Chunks | None = None) -> Callable[[Mapping[str, Tensor]], Tensors]:
         """v -> G v = (J' H J + l2) v at the current parameters, {name: [L, ...]}, masked; J = d logits / d parameters.
 
-        Products share the forward pass, but for those of a batch in chunks, and hold until the next loss or gradient.
-        Each costs about as much as a gradient, and is counted as one.
+        Products share the forward pass, but for those of a batch in chunks; they may be asked for until the next loss,
+        gradient or other linearisation. Each costs about as much as a gradient, and is counted as one.
         """
         batch = self._batch(batch)
         if isinstance(batch, Chunks):
             return lambda vector: self._summed_product(vector, batch)
         return self._product(batch)
 
-    def _linearised(self, batch: Batch) -> tuple[Tensor, Callable[[Tensors], Tensor], Callable[[Tensor], Tensors]]:
-        """Logits, v -> J v and u -> J' u of a batch: by the workspace, or else by the model's plain path, in which J v
-        is the derivative of u' J by u along v (two backward passes make a forward-mode product)."""
-        if self.workspace.linearises:
+    def _linearised(self, parameters: Mapping[str, Tensor], batch: Batch) -> Any:
+        """A batch's logits and their derivatives (`Linearisation`) by the model's workspace; None where it has none."""
+        linearise = getattr(self.workspace, "linearise", None)
+        return None if linearise is None else linearise(parameters, *batch)
 
-            def pull(error: Tensor) -> Tensors:
-                found = {name: torch.empty_like(value) for name, value in self.parameters.items()}
-                self.workspace.pull(error, found)
-                return found
-
-            return self.workspace.linearise(self.parameters, *batch), self.workspace.derivative, pull
+    def _plain(self, batch: Batch) -> Any:
+        """The same by the model's plain path; J v is the derivative of u' J by u along v (two backward passes make a
+        forward-mode product)."""
         with torch.enable_grad():
             leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
             logits = self.outputs(leaves, batch)
             u = torch.zeros_like(logits, requires_grad=True)
             pulled = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
 
-        def derivative(vector: Tensors) -> Tensor:
-            return torch.autograd.grad(pulled, u, [vector[name] for name in leaves], retain_graph=True)[0]
+        def derivative(direction: Mapping[str, Tensor]) -> Tensor:
+            return torch.autograd.grad(pulled, u, [direction[name] for name in leaves], retain_graph=True)[0]
 
-        def back(error: Tensor) -> Tensors:
+        def pull(error: Tensor) -> Tensors:
             columns = torch.autograd.grad(logits, list(leaves.values()), error, retain_graph=True)
             return dict(zip(leaves, columns, strict=True))
 
-        return logits.detach(), derivative, back
+        return SimpleNamespace(logits=logits.detach(), derivative=derivative, pull=pull)
 
     def _summed_product(self, vector: Mapping[str, Tensor], batch: Chunks) -> Tensors:
         total: Tensors = {}
@@ -208,10 +209,11 @@ class Problem:
         return total
 
     def _product(self, batch: Batch) -> Callable[[Mapping[str, Tensor]], Tensors]:
-        logits, derivative, pull = self._linearised(batch)
+        linear = self._linearised(self.parameters, batch) or self._plain(batch)
 
         def product(vector: Mapping[str, Tensor]) -> Tensors:
-            found = pull(self.output_hessian_product(logits, derivative(dict(vector))))
+            jv = linear.derivative(vector)
+            found: Tensors = linear.pull(self.output_hessian_product(linear.logits, jv))
             if self.l2:
                 found = {name: value + self.l2 * vector[name] for name, value in found.items()}
             for name, mask in self.masks.items():

@@ -95,19 +95,19 @@ class Dense:
     def derivative(self, parameters: Tensors, x: Tensor, direction: Tensors, dx: Tensor | None) -> Tensor:
         """The derivative of the logits [L, B, classes] along `direction` (as parameters) and, if given, dx of x.
 
-        For the parameters and x of the last `forward`: d_i = f'(z_i) * (V_i a_{i-1} + W_i d_{i-1} + v_i).
+        For the parameters and x of the last `forward`, if all is of one type:
+
+            d_i = (V_i a_{i-1} + W_i d_{i-1} + v_i) * f'(z_i),   d_0 = dx, and for the logits without f'
         """
 
-        def along(name: str, turned: Tensor, x: Tensor, d: Tensor | None, dtype: torch.dtype) -> Tensor:
-            v, shift = (direction[f"{name}.{kind}"].to(dtype) for kind in ("weight", "bias"))
-            dz = torch.baddbmm(shift[:, None], x.to(dtype), v.mT)
-            return dz if d is None else dz.baddbmm_(d.to(dtype), turned.to(dtype))
+        def along(name: str, turned: Tensor, x: Tensor, d: Tensor | None) -> Tensor:
+            dz = torch.baddbmm(direction[f"{name}.bias"][:, None], x, direction[f"{name}.weight"].mT)
+            return dz if d is None else dz.baddbmm_(d, turned)
 
-        *below, turned = (turned for _, turned, _ in self._views(parameters))
-        d = dx
-        for name, down, a in zip(self._names[:-1], below, self._place(x.shape[1])[0], strict=True):
-            x, d = a, self._f.backward_(along(name, down, x, d, self.dtype), a)
-        return along(self._names[-1], turned, x, d, turned.dtype)
+        d, (*below, last) = dx, (turned for _, turned, _ in self._views(parameters))
+        for name, turned, a in zip(self._names[:-1], below, self._place(x.shape[1])[0], strict=True):
+            x, d = a, self._f.backward_(along(name, turned, x, d), a)
+        return along(self._names[-1], last, x, d)
 
     def _product(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         if out.dtype == a.dtype:

@@ -61,8 +61,7 @@ class Workspace:
         self._room = torch.empty(room, device=device, dtype=dtype)
         self.correct = torch.zeros(lanes, device=device, dtype=torch.int64)
         self._pending: tuple[Tensors, Tensor, Tensor, Tensor, float] | None = None
-        self._linear: tuple[Tensors, Tensor] | None = None
-        self.linearises = self._convolutions is None or isinstance(self._convolutions, SmallConvolutions)
+        self.linear: Linearisation | None = None  # the one that holds
 
     @torch.no_grad()
     def loss(self, parameters: Tensors, inputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -92,39 +91,18 @@ class Workspace:
         error.div_(labels.shape[1])  # (softmax - one-hot) / B
         self._backward(parameters, x, error, gradients)
 
-    def forget(self) -> None:
-        """Let the last `loss` have no `backward`."""
-        self._pending = None
-
     @torch.no_grad()
-    def linearise(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Logits [L, B, classes] of inputs and labels as of `loss`; `derivative` and `pull` are then of these.
-
-        Only where `linearises`, and until the next loss() or linearise(); they may be called in any order.
-        """
+    def linearise(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> Linearisation | None:
+        """The logits of inputs and labels as of `loss`, and their derivatives; None where there is no fast way to these
+        in full precision."""
+        if (
+            not isinstance(self._convolutions, SmallConvolutions | None)
+            or self.dtype != next(iter(parameters.values())).dtype
+        ):
+            return None
         x, logits = self._forward(parameters, inputs, labels)
-        self._linear = (parameters, x)
-        return logits
-
-    @torch.no_grad()
-    def derivative(self, direction: Tensors) -> Tensor:
-        """J v [L, B, classes], J = d logits / d parameters, of a `direction` v with the names and shapes of these."""
-        parameters, x = self._linearised()
-        dx = None
-        if isinstance(self._convolutions, SmallConvolutions):
-            dx = torch.empty_like(x)
-            self._convolutions.derivative(direction, dx)
-        return self._dense.derivative(parameters, x, direction, dx)
-
-    @torch.no_grad()
-    def pull(self, error: Tensor, gradients: Tensors) -> None:
-        """Fill `gradients` with J' error, of errors [L, B, classes]."""
-        self._backward(*self._linearised(), error, gradients)
-
-    def _linearised(self) -> tuple[Tensors, Tensor]:
-        if self._linear is None:
-            raise RuntimeError("derivatives need a linearise() before them, and no loss() since")
-        return self._linear
+        self.linear = Linearisation(self, parameters, x, logits)
+        return self.linear
 
     def _forward(self, parameters: Tensors, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """What the linear layers read, and logits; keeps what the passes backward need."""
@@ -133,11 +111,12 @@ class Workspace:
         if self._pending is not None:
             raise RuntimeError("loss() was called again before backward(): its activations would be overwritten")
         self._check(labels, self.lanes)
-        self._linear = None
+        self.linear = None
         x = self._below(parameters, inputs)
         return x, self._dense.forward(parameters, x)
 
     def _backward(self, parameters: Tensors, x: Tensor, error: Tensor, gradients: Tensors) -> None:
+        """Fill `gradients` from `error`, dL/dlogits [L, B, classes]."""
         d = self._dense.backward(parameters, x, error, gradients, below=self._convolutions is not None)
         if self._convolutions is not None and d is not None:
             self._convolutions.backward(parameters, d, gradients)
@@ -170,3 +149,36 @@ class Workspace:
         x = self._room[: self.lanes * count * size].view(self.lanes, count, size)
         self._convolutions.forward(parameters, inputs, x)
         return x
+
+
+class Linearisation:
+    """Logits [L, B, classes] of a batch, and J = d logits / d parameters at the `parameters` that gave them.
+
+    Holds until the workspace computes something else, after which it raises RuntimeError, or the parameters change.
+    """
+
+    def __init__(self, workspace: Workspace, parameters: Tensors, x: Tensor, logits: Tensor) -> None:
+        self.logits = logits
+        self._workspace, self._parameters, self._x = workspace, parameters, x
+
+    @torch.no_grad()
+    def derivative(self, direction: Tensors) -> Tensor:
+        """J v [L, B, classes] of a `direction` v with the names and shapes of the parameters."""
+        self._check()
+        dx, convolutions = None, self._workspace._convolutions
+        if isinstance(convolutions, SmallConvolutions):
+            dx = torch.empty_like(self._x)
+            convolutions.derivative(direction, dx)
+        return self._workspace._dense.derivative(self._parameters, self._x, direction, dx)
+
+    @torch.no_grad()
+    def pull(self, error: Tensor) -> dict[str, Tensor]:
+        """J' error, of errors [L, B, classes]."""
+        self._check()
+        found = {name: torch.empty_like(value) for name, value in self._parameters.items()}
+        self._workspace._backward(self._parameters, self._x, error, found)
+        return found
+
+    def _check(self) -> None:
+        if self._workspace.linear is not self:
+            raise RuntimeError("this linearisation is gone: its workspace has computed something else since")

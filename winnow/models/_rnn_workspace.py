@@ -23,8 +23,6 @@ class Workspace:
     for calls out of order.
     """
 
-    linearises = False  # curvature goes through the model's plain path
-
     def __init__(
         self,
         shape: tuple[int, int, int],
@@ -100,10 +98,6 @@ class Workspace:
             mine = [state[lane] for state in states]
             room = delta[0] if self.one_by_one else delta
             self._kernel.backward(_at(parameters, lane), x[lane], mine, room, d_top[lane], _at(gradients, lane))
-
-    def forget(self) -> None:
-        """Let the last `loss` have no `backward`."""
-        self._pending = None
 
     @torch.no_grad()
     def evaluate(self, parameters: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -183,4 +183,4 @@ class ToeplitzLayer:
             torch.lerp(first, second, rows, out=by_axes)
         else:
             by_axes.copy_(z[0, :, :, 0])
-        activation.backward_(d.add_(db.to(d.dtype).view(-1, 1, 1, 1)), v.a[1])
+        activation.backward_(d.add_(db.view(-1, 1, 1, 1)), v.a[1])
