@@ -116,6 +116,20 @@ def test_an_evaluation_of_weights_that_the_mask_leaves_out_ends_training(
         Trainer(job, data).run()
 
 
+@pytest.mark.parametrize("name", SPARSIFIERS)
+def test_an_evaluation_of_more_weights_than_allowed_ends_training(
+    tiny: dict[str, Any], digits: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A selection that keeps one too many."""
+    original = PrunableWeights.highest
+    monkeypatch.setattr(
+        PrunableWeights, "highest", lambda self, scores, counts: original(self, scores, [n + 1 for n in counts])
+    )
+    job, data = make_job(tiny, digits, entry(name), [0, 1])
+    with pytest.raises(RuntimeError, match=r"weights are left at iteration \d+, but \d+ are allowed"):
+        Trainer(job, data).run()
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "eg", "l_bfgs"])
 @pytest.mark.parametrize("name", SPARSIFIERS)
 def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, name: str, optimizer: str) -> None:

@@ -187,7 +187,7 @@ class Trainer:
         columns |= self._test(parameters, columns["validation_loss"])
         if self.sparsifier is not None:
             self.mask = self.sparsifier.masks(parameters)
-            self._check_masked(parameters, self.mask)
+            self._check_masked(parameters, self.mask, self.sparsifier.most(self.iteration))
         density = masks.density(self.mask).tolist() if self.mask else [1.0] * self.lanes
         lr = (self.job.rates * self._factor(max(self.iteration - 1, self.job.first))).tolist()
         self._count()
@@ -196,9 +196,13 @@ class Trainer:
         self.outcome.rows += [{**row, "sample_gradients": cost} for row, cost in zip(rows, costs, strict=True)]
         self.means.reset()
 
-    def _check_masked(self, parameters: Tensors, mask: Arrays) -> None:
-        """RuntimeError if a weight is evaluated that the mask, which a row's density counts, leaves out."""
+    def _check_masked(self, parameters: Tensors, mask: Arrays, most: int) -> None:
+        """RuntimeError if a weight is evaluated that the mask, which a row's density counts, leaves out, or if a lane's
+        has more than `most` of them."""
         alive = self.divergence.step < 0
+        counts = [sum(np.count_nonzero(keep[lane]) for keep in mask.values()) for lane in range(self.lanes)]
+        if max(counts) > most:
+            raise RuntimeError(f"{max(counts)} weights are left at iteration {self.iteration}, but {most} are allowed")
         for name, keep in mask.items():
             outside = (parameters[name] != 0) & ~torch.from_numpy(keep).to(parameters[name].device)
             if bool(outside[alive].any()):

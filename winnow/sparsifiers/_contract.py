@@ -30,6 +30,10 @@ class Sparsifier:
         """Whether, after an evaluation at `iteration`, pruned weights have no gradient until the mask changes."""
         return True
 
+    def most(self, iteration: int) -> int:
+        """Weights that a lane may have at an evaluation after `iteration` steps: the loop ends training at one more."""
+        return sum(self.counts)
+
     def begin(self) -> None:
         """Start with all weights."""
         self.weights.keep(self.weights.mask, self.holds(0))
