@@ -99,20 +99,6 @@ def test_the_best_the_reference_and_the_starter_are_singled_out(tables: Any) -> 
     assert len({look["color"] for look in fewer.values()}) == 3
 
 
-@pytest.mark.parametrize(("wanted", "gap", "places"), [
-    ([0.5], 0.1, [0.5]),
-    ([0.2, 0.8], 0.1, [0.2, 0.8]),
-    ([0.5, 0.5], 0.1, [0.45, 0.55]),
-    ([0.8, 0.5, 0.52], 0.1, [0.8, 0.46, 0.56]),
-    ([0.0, 0.0, 0.0], 0.1, [0.0, 0.1, 0.2]),
-    ([1.0, 1.0], 0.1, [0.9, 1.0]),
-    ([0.5, 0.5, 0.5], 0.8, [0.0, 0.5, 1.0]),
-    ([], 0.1, []),
-])  # fmt: skip
-def test_labels_move_apart_as_little_as_they_must(wanted: list[float], gap: float, places: list[float]) -> None:
-    assert labels.apart(wanted, gap).tolist() == pytest.approx(places)
-
-
 @pytest.mark.parametrize(("low", "high", "least", "ticks"), [
     (0.0009, 1.2, 2, [0.001, 0.01, 0.1, 1.0]),
     (0.02, 0.5, 2, [0.03, 0.1, 0.3]),
@@ -139,19 +125,23 @@ def test_curves_are_means_of_the_seeds_that_did_not_diverge(tables: Any) -> None
     runs = tables("final_runs").copy()
     lost = (runs["arm"] == "muon") & (runs["seed"] == 0)
     runs.loc[lost, "diverged_step"] = 5000
-    axis = _draw("optimizer_curves", tables, final_runs=runs).axes[0]
+    figure = _draw("optimizer_curves", tables, final_runs=runs)
+    axis = figure.axes[0]
     mine = course[(course["scenario"] == "plain") & (course["arm"] == "muon") & (course["seed"] != 0)]
     line = _line(axis, style.COLOURS[0])
     assert line.get_ydata() == pytest.approx(100 * mine.groupby("epoch")["test_accuracy"].mean().to_numpy())
     assert len([line for line in axis.lines if line.get_color() == shared.PALE]) == len(ACCURACIES) - 6
-    assert set(_texts(axis)) == {"Muon", "SOAP", "EMA", "momentum", "Nesterov (reference)", "starter"}
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert set(named[:6]) == {"Muon", "SOAP", "EMA", "momentum", "Nesterov (reference)", "starter"}
+    losses = _line(figure.axes[1], style.COLOURS[0]).get_ydata()
+    assert losses == pytest.approx(mine.groupby("epoch")["test_loss"].mean().to_numpy())
 
 
 def test_of_many_scenarios_curves_show_the_first(tables: Any) -> None:
-    assert len(_draw("optimizer_curves", tables).axes) == 2
+    assert len(_draw("optimizer_curves", tables).axes) == 3
     few = tables("course")[tables("course")["scenario"].isin(["plain", "l2"])]
     titles = [axis.get_title(loc="left") for axis in _draw("optimizer_curves", tables, course=few).axes]
-    assert titles == ["plain cross-entropy", "", "with L2", ""]
+    assert titles == ["plain cross-entropy", "", "", "with L2", "", ""]
 
 
 def test_outcomes_are_sorted_with_every_seed_and_targets(tables: Any) -> None:

@@ -1,4 +1,4 @@
-"""Test accuracy and training loss against epoch: the best arms, the reference and the starter in colour."""
+"""Test accuracy, test loss and training loss against epoch: the best arms, the reference and the starter in colour."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from winnow.figures import _arms as shared
-from winnow.figures import _labels as labels
 from winnow.figures import _style as style
 from winnow.figures import _trials as look
 
 TABLES = ("course", "final_runs", "outcomes")
 BELOW = 8.0  # points of accuracy shown below the worst of the arms in colour
-GAP = 0.057  # between labels, of the height of the axes
+COLUMNS = {
+    "test_accuracy": "test accuracy, %",
+    "test_loss": "test loss, nats",
+    "train_loss": "training loss, nats",
+}
 
 
 def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
@@ -26,27 +29,31 @@ def draw(tables: dict[str, pandas.DataFrame]) -> Figure:
     lanes = shared.alive(course, tables["final_runs"])
     shown = shared.scenarios(course)
     arms = shared.Arms(tables["outcomes"])
-    figure, axes = style.panels(len(shown), 2, style.PAGE, 2.75)
+    figure, axes = style.panels(len(shown), len(COLUMNS), style.PAGE, 2.5)
     for row, scenario in zip(axes, shown, strict=True):
         mine = lanes[lanes["scenario"] == scenario]
-        _panel(row[0], mine, arms, "test_accuracy")
-        _panel(row[1], mine, arms, "train_loss")
+        for axis, column in zip(row, COLUMNS, strict=True):
+            _panel(axis, mine, arms, column)
         row[0].set_title(shared.scenario_label(scenario), loc="left")
-    entries = [style.handle("mean over seeds; band: smallest to largest")]
+    looks = arms.looks(arms.chosen)
+    entries = [
+        style.handle(arms.text(arm), looks[arm]["color"], linestyle=looks[arm]["linestyle"]) for arm in arms.chosen
+    ]
     if len(arms.ranked) > len(arms.chosen):
         entries.append(style.handle("further arms", shared.PALE, linewidth=0.8))
-    style.legend(figure, entries)
+    entries.append(style.handle("mean over seeds; band: smallest to largest"))
+    style.legend(figure, entries, 4)
     return figure
 
 
 def _panel(axis: Axes, mine: pandas.DataFrame, arms: shared.Arms, column: str) -> None:
     accuracy = column == "test_accuracy"
-    axis.set_ylabel("test accuracy, %" if accuracy else "training loss, nats")
+    axis.set_ylabel(COLUMNS[column])
     axis.set_xlabel("epoch")
     if not mine[column].notna().any():
         style.say(axis, "every run diverged")
         return
-    ends = []
+    looks, lowest = arms.looks(arms.chosen), []
     for arm in reversed(style.ordered([*arms.chosen, *arms.ranked])):  # the best are drawn last
         seeds = mine[mine["arm"] == arm].pivot_table(index="epoch", columns="seed", values=column)
         if seeds.empty:
@@ -57,18 +64,17 @@ def _panel(axis: Axes, mine: pandas.DataFrame, arms: shared.Arms, column: str) -
         if arm not in arms.chosen:
             axis.plot(mean.index, mean, color=shared.PALE, linewidth=0.7, marker=marker, zorder=1)
             continue
-        looks = arms.looks(arms.chosen)[arm]
-        axis.plot(mean.index, mean, linewidth=1.3, marker=marker, zorder=3, **looks)
-        axis.fill_between(seeds.index, seeds.min(axis=1), seeds.max(axis=1), color=looks["color"], alpha=0.15, lw=0)
-        ends.append((arms.text(arm), float(mean.index[-1]), float(mean.iloc[-1]), looks["color"]))
+        axis.plot(mean.index, mean, linewidth=1.3, marker=marker, zorder=3, **looks[arm])
+        axis.fill_between(
+            seeds.index, seeds.min(axis=1), seeds.max(axis=1), color=looks[arm]["color"], alpha=0.15, lw=0
+        )
+        lowest.append(float(mean.iloc[-1]))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlim(right=float(mine["epoch"].max()))
-    lowest = min((end[2] for end in ends), default=90.0)
     if accuracy:
-        look.accuracy_axis(axis, max(0.0, lowest - BELOW), look.ends(mine[column])[1])
+        look.accuracy_axis(axis, max(0.0, min(lowest, default=90.0) - BELOW), look.ends(mine[column])[1])
     else:
         _log(axis, mine[column])
-    labels.end_labels(axis, ends, GAP)
 
 
 def _log(axis: Axes, losses: pandas.Series) -> None:
