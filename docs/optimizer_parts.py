@@ -29,13 +29,21 @@ def _setting(row: dict[str, Any]) -> str:
 
 
 def _accuracy(row: dict[str, Any]) -> str:
-    """Mean with its 95 % interval in percent; what diverged."""
+    """Mean, standard deviation and 95 % interval in percent; what diverged."""
     if not row["test_accuracy"]:
         return "diverged"
     low, high = row["test_accuracy_ci95_low"], row["test_accuracy_ci95_high"]
     interval = f" [{100 * float(low):.2f}, {100 * float(high):.2f}]" if low else ""
     lost = f", {row['diverged']} diverged" if int(row["diverged"]) else ""
-    return f"{100 * float(row['test_accuracy']):.2f}{interval}{lost}"
+    return f"{_spread(row, 'test_accuracy', 100, 2)}{interval}{lost}"
+
+
+def _spread(row: dict[str, Any], column: str, scale: float, digits: int) -> str:
+    """Mean and standard deviation over the seeds; nothing where all diverged."""
+    if not row[column]:
+        return ""
+    sd = f" ± {scale * float(row[f'{column}_sd']):.{digits}f}" if row[f"{column}_sd"] else ""
+    return f"{scale * float(row[column]):.{digits}f}{sd}"
 
 
 def plain(study: Path) -> str:
@@ -53,7 +61,7 @@ def plain(study: Path) -> str:
         lines.append(
             (
                 f"`{arm}`", _setting(settings[arm]), f"{100 * float(rank['validation_accuracy']):.2f}" if rank else "",
-                _accuracy(row), f"{float(row['test_loss']):.3f}" if row["test_loss"] else "", difference, row["n"],
+                _accuracy(row), _spread(row, "test_loss", 1, 3), difference, row["n"],
             )
         )  # fmt: skip
     reference = next((row["reference"] for row in outcomes.values() if row["reference"]), "")
@@ -101,9 +109,8 @@ def scenarios(study: Path) -> str:
             if not found or not found[0]["test_accuracy"]:
                 line.append("diverged" if found else "")
                 continue
-            mean, sd = (float(found[0][name] or 0) for name in ("test_accuracy", "test_accuracy_sd"))
             change = f" ({100 * float(found[0]['change']):+.2f})" if found[0]["change"] else ""
-            line.append(f"{100 * mean:.2f} ± {100 * sd:.2f}{change}")
+            line.append(_spread(found[0], "test_accuracy", 100, 2) + change)
         lines.append(line)
     return table(("scenario", *(f"`{arm}`" for arm in arms)), lines)
 
