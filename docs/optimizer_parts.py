@@ -1,5 +1,6 @@
 """The measured parts of docs/optimizers.md, from the joint tables of the study `optimizers` (see reproduction.py)."""
 
+import csv
 import json
 import math
 import statistics
@@ -96,6 +97,41 @@ def targets(study: Path) -> str:
     return table(header, lines)
 
 
+def costs(study: Path) -> str:
+    """What the plain runs of optimisers cost that compute more than a gradient of each image, against the reference."""
+    runs = {arm: _record(study, arm) for arm in _order(study)}
+    reference = next(row["reference"] for row in read(study, "outcomes") if row["reference"])
+    base, lines = runs[reference], []
+    for arm, run in runs.items():
+        gradients, seconds = (run[key] / base[key] for key in ("gradients", "seconds"))
+        if arm == reference or run["own"] or gradients > 1.01:
+            lines.append(
+                (
+                    f"`{arm}`", str(run["batch"]), f"{gradients:.2f}", f"{run['own'] / 1e6:.0f}", f"{seconds:.1f}",
+                    f"{run['memory'] / 2**30:.2f}",
+                )
+            )  # fmt: skip
+    header = (
+        "arm", "images a batch", "gradients an image", "own multiply-adds a step, millions",
+        f"processor time, `{reference}` = 1", "memory of the job, GiB",
+    )  # fmt: skip
+    return table(header, lines)
+
+
+def _record(study: Path, arm: str) -> dict[str, Any]:
+    """Of an arm's first seed block: cost of an epoch and lane, an optimiser's own multiply-adds, memory of the job."""
+    folder = sorted((study / arm / PLAIN / "final").iterdir())[0]
+    run = json.loads((folder / "run.json").read_bytes())
+    with (folder / "metrics.csv").open() as file:
+        epochs = max(float(row["epoch"]) for row in csv.DictReader(file))
+    lanes = len(run["seeds"])
+    return {
+        "batch": run["spec"]["training"]["batch_size"], "own": run["update_multiply_adds"],
+        "gradients": sum(run["sample_gradients"]) / lanes / epochs,
+        "seconds": run["processor_seconds"] / lanes / epochs, "memory": run["peak_memory_bytes"],
+    }  # fmt: skip
+
+
 def scenarios(study: Path) -> str:
     """Test accuracy in every scenario but the plain one, and its change against the same optimiser's plain run."""
     outcomes = read(study, "outcomes")
@@ -138,6 +174,7 @@ def parameters(study: Path) -> str:
 
 
 PARTS = {
-    "optimizers_plain": plain, "optimizers_targets": targets, "optimizers_scenarios": scenarios,
+    "optimizers_plain": plain, "optimizers_targets": targets, "optimizers_costs": costs,
+    "optimizers_scenarios": scenarios,
     "optimizers_starter": starter, "optimizers_parameters": parameters,
 }  # fmt: skip

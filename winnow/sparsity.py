@@ -28,8 +28,11 @@ from winnow.training_job import Arrays, Sparsify
 def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
     """The sparsifier of a job, on the weights of `problem`. UserError for a wrong option."""
     entry = options.check("sparsifiers", sparsify.options)
-    plugin = plugins.load_class("sparsifiers", entry.pop("name"))
-    return plugin(PrunableWeights(sparsify, problem, parts), **entry)
+    weights, name = PrunableWeights(sparsify, problem, parts), entry["name"]
+    if (moment := plugins.constant("sparsifiers", name, "SPARSE_FROM")) is not None:
+        weights.sparse_from = weights.iterations(options.value_of("sparsifiers", entry, moment))
+    del entry["name"]
+    return plugins.load_class("sparsifiers", name)(weights, **entry)
 
 
 class PrunableWeights:
@@ -44,6 +47,7 @@ class PrunableWeights:
         self.mask = torch.ones(len(problem.seeds), ends[-1], device=tensors[0].device)
         self._masks = self._split(self.mask)
         self.held = False
+        self.sparse_from = -1  # iteration after which evaluations must have the density
 
     # -- moments and counts -------------------------------------------------------------------------------------
 

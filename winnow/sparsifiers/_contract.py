@@ -32,7 +32,7 @@ class Sparsifier:
 
     def most(self, iteration: int) -> int:
         """Weights that a lane may have at an evaluation after `iteration` steps: the loop ends training at one more."""
-        return sum(self.counts)
+        return sum(self.counts) if iteration > self.weights.sparse_from else self.weights.mask.shape[1]
 
     def begin(self) -> None:
         """Start with all weights."""

@@ -36,10 +36,6 @@ class GradualMagnitude(Sparsifier):
         passed = min(max((iteration - self.start) / (self.end - self.start), 0.0), 1.0)
         return self.density + (1 - self.density) * (1 - passed) ** 3
 
-    def most(self, iteration: int) -> int:
-        """What the schedule left before the last step."""
-        return sum(self.weights.counts(self.density_at(iteration - (1 if iteration > self.end else self.every))))
-
     def before_step(self, iteration: int) -> None:
         """Prune to the schedule's density, if it is time."""
         if self.start < iteration <= self.end and ((iteration - self.start) % self.every == 0 or iteration == self.end):

@@ -41,10 +41,6 @@ class L1Proximal(Sparsifier):
         """Only after the moment `end`."""
         return iteration > self.end
 
-    def most(self, iteration: int) -> int:
-        """Up to the moment `end` all."""
-        return super().most(iteration) if iteration > self.end else self.weights.mask.shape[1]
-
     def before_step(self, iteration: int) -> None:
         """At `end`, keep the k largest for good."""
         if iteration == self.end:
