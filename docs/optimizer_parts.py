@@ -62,7 +62,7 @@ def plain(study: Path) -> str:
         lines.append(
             (
                 f"`{arm}`", _setting(settings[arm]), f"{100 * float(rank['validation_accuracy']):.2f}" if rank else "",
-                _accuracy(row), _spread(row, "test_loss", 1, 3), difference, row["n"],
+                _accuracy(row), f"{float(row['test_loss']):.3f}" if row["test_loss"] else "", difference, row["n"],
             )
         )  # fmt: skip
     reference = next((row["reference"] for row in outcomes.values() if row["reference"]), "")
