@@ -36,15 +36,13 @@ def _accuracy(row: dict[str, Any]) -> str:
     low, high = row["test_accuracy_ci95_low"], row["test_accuracy_ci95_high"]
     interval = f" [{100 * float(low):.2f}, {100 * float(high):.2f}]" if low else ""
     lost = f", {row['diverged']} diverged" if int(row["diverged"]) else ""
-    return f"{_spread(row, 'test_accuracy', 100, 2)}{interval}{lost}"
+    return f"{_spread(row)}{interval}{lost}"
 
 
-def _spread(row: dict[str, Any], column: str, scale: float, digits: int) -> str:
-    """Mean and standard deviation over the seeds; nothing where all diverged."""
-    if not row[column]:
-        return ""
-    sd = f" ± {scale * float(row[f'{column}_sd']):.{digits}f}" if row[f"{column}_sd"] else ""
-    return f"{scale * float(row[column]):.{digits}f}{sd}"
+def _spread(row: dict[str, Any]) -> str:
+    """Mean and standard deviation of the test accuracy in percent, of a row that has one."""
+    sd = f" ± {100 * float(row['test_accuracy_sd']):.2f}" if row["test_accuracy_sd"] else ""
+    return f"{100 * float(row['test_accuracy']):.2f}{sd}"
 
 
 def plain(study: Path) -> str:
@@ -146,7 +144,7 @@ def scenarios(study: Path) -> str:
                 line.append("diverged" if found else "")
                 continue
             change = f" ({100 * float(found[0]['change']):+.2f})" if found[0]["change"] else ""
-            line.append(_spread(found[0], "test_accuracy", 100, 2) + change)
+            line.append(_spread(found[0]) + change)
         lines.append(line)
     return table(("scenario", *(f"`{arm}`" for arm in arms)), lines)
 

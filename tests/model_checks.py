@@ -30,6 +30,16 @@ def by_autograd(model, parameters, inputs, labels, smoothing=0.0):
     return losses.detach(), {name: leaf.grad for name, leaf in leaves.items()}
 
 
+def derivative_by_autograd(model, parameters, inputs, direction):
+    """(logits, leaves they were computed from, J v): the derivative of u' J by u, along v."""
+    leaves = {name: value.clone().requires_grad_() for name, value in parameters.items()}
+    logits = model.logits(leaves, inputs)
+    u = torch.zeros_like(logits, requires_grad=True)
+    by_u = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
+    (jv,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
+    return logits, leaves, jv
+
+
 def by_hand(workspace, parameters, inputs, labels, smoothing=0.0):
     gradients = {name: torch.full_like(value, torch.nan) for name, value in parameters.items()}
     losses = workspace.loss(parameters, inputs, labels, smoothing)

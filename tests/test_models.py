@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from model_checks import BATCH, CPU, LANES, assert_close, batch, by_autograd, by_hand, stacked
+from model_checks import BATCH, CPU, LANES, assert_close, batch, by_autograd, by_hand, derivative_by_autograd, stacked
 from torch.nn import functional
 
 from winnow import plugins
@@ -95,11 +95,7 @@ def test_losses_and_curvature_leave_gradients_alone(model):
         for _ in range(2):
             assert_close(problem.loss(problem.parameters), expected_losses, 1e-10)
         product = problem.gauss_newton()
-        leaves = {name: value.clone().requires_grad_() for name, value in problem.parameters.items()}
-        logits = model.logits(leaves, data[0])
-        u = torch.zeros_like(logits, requires_grad=True)
-        by_u = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
-        (jv,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
+        logits, leaves, jv = derivative_by_autograd(model, problem.parameters, data[0], direction)
         hjv = problem.output_hessian_product(logits.detach(), jv)
         wanted = torch.autograd.grad(logits, list(leaves.values()), hjv)
         for _ in range(2):

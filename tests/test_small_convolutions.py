@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from model_checks import CPU, assert_close, batch, by_autograd, by_hand, stacked
+from model_checks import CPU, assert_close, batch, by_autograd, by_hand, derivative_by_autograd, stacked
 
 from winnow import plugins
 from winnow.models import _feed_forward_workspace, _small_convolutions
@@ -81,11 +81,7 @@ def test_derivatives_along_a_direction(name, activation, monkeypatch):
         workspace = model.workspace(lanes, size, CPU, torch.float64)
         linear = workspace.linearise(parameters, inputs, labels)
         for direction in directions:
-            leaves = {n: value.clone().requires_grad_() for n, value in parameters.items()}
-            expected = model.logits(leaves, inputs)
-            u = torch.zeros_like(expected, requires_grad=True)
-            by_u = torch.autograd.grad(expected, list(leaves.values()), u, create_graph=True)
-            (along,) = torch.autograd.grad(by_u, u, list(direction.values()), retain_graph=True)
+            expected, leaves, along = derivative_by_autograd(model, parameters, inputs, direction)
             assert_close(linear.logits, expected.detach(), 1e-12)
             assert_close(linear.derivative(direction), along, 1e-12)
             pulled = linear.pull(along)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from winnow import options, plugins, tuning_space
-from winnow.benchmark_config import BenchmarkStudy, Scenario
+from winnow import options, tuning_space
+from winnow.benchmark_config import BenchmarkStudy
 from winnow.fields import BEST
 from winnow.jobs import FINAL_FILES, TUNING_FILES, seeds_name
 from winnow.run_folder import RunFolder
@@ -107,12 +107,9 @@ class BenchmarkPlan(StudyOutputs):
             "reference": self.study.reference,
             "baseline": self.study.baseline,
             "tuned_in": {name: one.tuned_in for name, one in scenarios if one.enabled and one.tuned_in},
-            "sparse_from": {name: moment for name, one in scenarios if one.enabled and (moment := _sparse_from(one))},
+            "sparse_from": {
+                name: moment
+                for name, one in scenarios
+                if one.enabled and one.sparsify and (moment := options.sparse_from(one.sparsify))
+            },
         }
-
-
-def _sparse_from(scenario: Scenario) -> str | None:
-    """The moment after which the scenario's density holds, where its sparsifier comes to it on the way."""
-    entry = scenario.sparsify
-    option = plugins.constant("sparsifiers", entry["name"], "SPARSE_FROM") if entry else None
-    return options.value_of("sparsifiers", entry, option) if entry and option else None

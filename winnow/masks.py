@@ -148,11 +148,15 @@ def apply(weights: Arrays, mask: Arrays) -> dict[str, NDArray[Any]]:
     return masked
 
 
+def kept(mask: Arrays) -> NDArray[np.int64]:
+    """Kept weights, per lane: int64 [L]."""
+    counts = [np.count_nonzero(keep.reshape(len(keep), -1), axis=1) for keep in mask.values()]
+    return np.asarray(np.sum(counts, axis=0), dtype=np.int64)
+
+
 def density(mask: Arrays) -> NDArray[np.float64]:
     """Kept share of all prunable weights, per lane: float64 [L]."""
-    flat = [keep.reshape(len(keep), -1) for keep in mask.values()]
-    kept = np.sum([np.count_nonzero(keep, axis=1) for keep in flat], axis=0)
-    return np.asarray(kept / sum(keep.shape[1] for keep in flat), dtype=np.float64)
+    return np.asarray(kept(mask) / sum(keep[0].size for keep in mask.values()), dtype=np.float64)
 
 
 def prunable(names: Iterable[str], patterns: Iterable[str]) -> list[str]:

@@ -120,6 +120,12 @@ def value_of(kind: str, entry: Mapping[str, Any], option: str) -> Any:
     return entry[option] if option in entry or default is None else ast.literal_eval(default)
 
 
+def sparse_from(entry: Mapping[str, Any]) -> str | None:
+    """The moment after which evaluations must have a sparsifier's density, where it comes to it on the way."""
+    option = plugins.constant("sparsifiers", entry["name"], "SPARSE_FROM")
+    return None if option is None else value_of("sparsifiers", entry, option)
+
+
 def _signature(kind: str, name: str) -> dict[str, tuple[str, ast.expr | None]]:
     """{option: (annotation, default)}."""
     found: dict[str, tuple[str, ast.expr | None]] = {}

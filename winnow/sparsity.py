@@ -28,11 +28,11 @@ from winnow.training_job import Arrays, Sparsify
 def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
     """The sparsifier of a job, on the weights of `problem`. UserError for a wrong option."""
     entry = options.check("sparsifiers", sparsify.options)
-    weights, name = PrunableWeights(sparsify, problem, parts), entry["name"]
-    if (moment := plugins.constant("sparsifiers", name, "SPARSE_FROM")) is not None:
-        weights.sparse_from = weights.iterations(options.value_of("sparsifiers", entry, moment))
-    del entry["name"]
-    return plugins.load_class("sparsifiers", name)(weights, **entry)
+    weights = PrunableWeights(sparsify, problem, parts)
+    if (moment := options.sparse_from(entry)) is not None:
+        weights.sparse_from = weights.iterations(moment)
+    plugin = plugins.load_class("sparsifiers", entry.pop("name"))
+    return plugin(weights, **entry)
 
 
 class PrunableWeights:

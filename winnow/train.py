@@ -200,9 +200,8 @@ class Trainer:
         """RuntimeError if a weight is evaluated that the mask, which a row's density counts, leaves out, or if a lane's
         has more than `most` of them."""
         alive = self.divergence.step < 0
-        counts = [sum(np.count_nonzero(keep[lane]) for keep in mask.values()) for lane in range(self.lanes)]
-        if max(counts) > most:
-            raise RuntimeError(f"{max(counts)} weights are left at iteration {self.iteration}, but {most} are allowed")
+        if (left := masks.kept(mask).max()) > most:
+            raise RuntimeError(f"{left} weights are left at iteration {self.iteration}, but {most} are allowed")
         for name, keep in mask.items():
             outside = (parameters[name] != 0) & ~torch.from_numpy(keep).to(parameters[name].device)
             if bool(outside[alive].any()):

@@ -53,7 +53,7 @@ def _panel(axis: Axes, mine: pandas.DataFrame, arms: shared.Arms, column: str) -
     if not mine[column].notna().any():
         style.say(axis, "every run diverged")
         return
-    looks, lowest = arms.looks(arms.chosen), []
+    looks, ends = arms.looks(arms.chosen), []
     for arm in reversed(style.ordered([*arms.chosen, *arms.ranked])):  # the best are drawn last
         seeds = mine[mine["arm"] == arm].pivot_table(index="epoch", columns="seed", values=column)
         if seeds.empty:
@@ -68,11 +68,11 @@ def _panel(axis: Axes, mine: pandas.DataFrame, arms: shared.Arms, column: str) -
         axis.fill_between(
             seeds.index, seeds.min(axis=1), seeds.max(axis=1), color=looks[arm]["color"], alpha=0.15, lw=0
         )
-        lowest.append(float(mean.iloc[-1]))
+        ends.append(float(mean.iloc[-1]))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlim(right=float(mine["epoch"].max()))
     if accuracy:
-        look.accuracy_axis(axis, max(0.0, min(lowest, default=90.0) - BELOW), look.ends(mine[column])[1])
+        look.accuracy_axis(axis, max(0.0, min(ends, default=90.0) - BELOW), look.ends(mine[column])[1])
     else:
         _log(axis, mine[column])
 
