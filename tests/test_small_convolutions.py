@@ -26,6 +26,12 @@ SHAPES = {
 }
 
 
+@pytest.fixture(autouse=True, params=["lane by lane", "together"])
+def few(request, monkeypatch):
+    """Small jobs both ways: in "together" all the jobs here are small."""
+    monkeypatch.setattr(_small_convolutions, "FEW", 0 if request.param == "lane by lane" else 10_000)
+
+
 def network(name, activation="tanh"):
     shape, layers = SHAPES[name]
     return FeedForward(shape, 5, "kaiming_uniform", activation, layers, hidden=(6,))
