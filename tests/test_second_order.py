@@ -168,6 +168,28 @@ def test_every_loss_and_true_gradient_has_smooth_labels_and_the_penalty(chunked:
     torch.testing.assert_close(drawn, expected.detach())
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_all_is_computed_at_what_the_loss_sees(by_hand: bool) -> None:
+    """Weights behind `visible` are as zero for the loss and whatever follows from it, of all weights, and keep their
+    values."""
+    hidden, zeroed = small_problem(2), small_problem(2)
+    for problem in () if by_hand else (hidden, zeroed):
+        problem.workspace.linearise = lambda *_: None
+    keep = torch.rand(hidden.handles["fc1.weight"].shape, generator=torch.Generator().manual_seed(1)) < 0.5
+    hidden.visible = {"fc1.weight": keep.double()}
+    before = {name: value.clone() for name, value in hidden.parameters.items()}
+    zeroed.parameters["fc1.weight"].mul_(keep)
+    torch.testing.assert_close(hidden.closure(), zeroed.closure())
+    torch.testing.assert_close(hidden.gradients, zeroed.gradients)
+    assert hidden.gradients["fc1.weight"][~keep].all()
+    assert torch.equal(hidden.outputs(), zeroed.outputs())
+    assert torch.equal(hidden.loss(hidden.seen()), zeroed.loss(zeroed.parameters))
+    along = {name: torch.ones_like(value) for name, value in before.items()}
+    torch.testing.assert_close(hidden.gauss_newton()(along), zeroed.gauss_newton()(along))
+    assert str(hidden.layer_statistics()) == str(zeroed.layer_statistics())
+    assert all(torch.equal(value, hidden.parameters[name]) for name, value in before.items())
+
+
 def flat(tensors: dict[str, Tensor], lane: int = 0) -> Tensor:
     return torch.cat([tensor[lane].detach().flatten() for tensor in tensors.values()])
 
@@ -235,6 +257,9 @@ class QuadraticProblem:
 
     def __init__(self, parameter: torch.nn.Parameter, lie: float = 0.0) -> None:
         self.names, self.closure, self.lie, self.losses = {parameter: "w"}, Quadratic(parameter), lie, 0
+
+    def seen(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        return parameters
 
     def loss(self, parameters: dict[str, Tensor]) -> Tensor:
         self.losses += 1

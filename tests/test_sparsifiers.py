@@ -78,7 +78,7 @@ def test_no_evaluation_has_more_weights_than_allowed(
 
     def check(trainer: Trainer) -> None:
         seen.append(trainer.iteration)
-        evaluated = lane_optimizers.evaluation_parameters(trainer.parts, trainer.problem, trainer.divergence.step >= 0)
+        evaluated = trainer._evaluated()
         for lane, row in enumerate(trainer.outcome.rows[-2:]):
             assert row["diverged_step"] is None
             count = sum(int(torch.count_nonzero(evaluated[tensor][lane])) for tensor in RECURRENT)
@@ -280,6 +280,42 @@ def test_hard_thresholding_keeps_the_largest_after_every_step(tiny: dict[str, An
             state["momentum_buffer"].mul_(torch.from_numpy(kept))
             came_back += int((torch.from_numpy(kept) & ~before[tensor]).sum())
     assert came_back, "gradients are dense"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "eg", "muon"])
+def test_feedback_moves_all_weights_by_the_gradient_at_those_in_the_network(
+    tiny: dict[str, Any], digits: Path, optimizer: str
+) -> None:
+    """Against the same by hand, with a mask for two steps each, up to the moment at which it is for good."""
+    sparsifier = entry("pruning_with_feedback", every="2it")
+    job, data = make_job(tiny, digits, sparsifier, [0, 1], optimizer=optimizer_of(optimizer), lr="0.5")
+    sparse, dense = Trainer(job, data), Trainer(dataclasses.replace(job, sparsify=None), data)
+    keep: dict[str, Any] = {}
+    came_back = 0
+    for step in range(10):
+        whole, before = dense.weights(), keep
+        if step % 2 == 0:
+            keep = masks.select({tensor: np.abs(whole[tensor]) for tensor in RECURRENT}, DENSITY)
+            came_back += sum(int((keep[tensor] & ~before[tensor]).sum()) for tensor in before)
+        for tensor, value in masks.apply(whole, keep).items():
+            dense.problem.parameters[tensor].copy_(torch.from_numpy(value))
+        dense.problem.batch = dense.batches.at(step)
+        dense.problem.closure()
+        for tensor, value in whole.items():
+            dense.problem.parameters[tensor].copy_(torch.from_numpy(value))
+        dense.parts[0].set_rate(dense._factor(step))
+        dense.parts[0].step()
+        sparse._step()
+        sparse.sparsifier.enforce()
+        for tensor, value in dense.weights().items():
+            np.testing.assert_array_equal(sparse.weights()[tensor], value)
+            evaluated = np.where(keep[tensor], value, 0) if tensor in keep else value
+            np.testing.assert_array_equal(sparse._evaluated()[tensor].numpy(), evaluated)
+    assert came_back
+    final = masks.select({tensor: np.abs(dense.weights()[tensor]) for tensor in RECURRENT}, DENSITY)
+    sparse._step()
+    for tensor, mask in final.items():
+        assert not sparse.weights()[tensor][~mask].any(), "from the moment `end` on nothing is behind the mask"
 
 
 def test_gradual_pruning_follows_the_cubic_schedule(tiny: dict[str, Any], digits: Path) -> None:

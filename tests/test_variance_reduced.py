@@ -268,18 +268,23 @@ def test_the_variance_of_the_estimates_falls(name: str) -> None:
     assert spread[39][1] < 1e-4 * spread[39][0]
 
 
+@pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_estimates_follow_a_mask_that_changes(name: str) -> None:
-    """In mid-epoch weights are pruned, then others, and some grow again: v has the mean of the masked gradient."""
+def test_estimates_follow_a_mask_that_changes(name: str, hidden: bool) -> None:
+    """In mid-epoch weights are pruned, then others, and some grow again: v has the mean of the masked gradient; or the
+    loss sees other weights, and v has the mean of the gradient by all."""
     problem, sampler = softmax_regression(1, 5)
     optimizer = bound(name, problem, [0.3])
     drive(problem, sampler, optimizer, 2 * sampler.count + 1)
     for seed in (3, 4):
         keep = torch.rand(problem.handles["weight"].shape, generator=torch.Generator().manual_seed(seed)) < 0.6
-        problem.masks = {"weight": keep.double()}
+        if hidden:
+            problem.visible = {"weight": keep.double()}
+        else:
+            problem.masks = {"weight": keep.double()}
         problem.apply_masks(optimizer)
         for weights_ in drive(problem, sampler, optimizer, 2):
-            assert torch.all(weights_["weight"][~keep] == 0)
+            assert hidden or torch.all(weights_["weight"][~keep] == 0)
     first = sampler.step - sampler.step % sampler.count
     mean = 0.0
     for step in range(first, first + sampler.count):

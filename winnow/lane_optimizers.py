@@ -95,12 +95,14 @@ def make(job: TrainingJob, problem: Problem, mask: Arrays | None) -> list[Part]:
     return parts
 
 
-def set_masks(parts: Sequence[Part], problem: Problem, masks: Tensors) -> None:
-    """Mask the problem and its parts, by views, with `masks` (of 0 and 1), from now on."""
-    problem.masks = masks
+def set_masks(parts: Sequence[Part], problem: Problem, masks: Tensors, hide: bool = False) -> None:
+    """Mask the problem and its parts, by views, with `masks` of 0 and 1, from now on; `hide`: as `Problem.visible`."""
+    none: Tensors = {}
+    problem.masks, problem.visible = (none, masks) if hide else (masks, none)
     for lane, part in enumerate(parts):
         if part.problem is not problem:
-            part.problem.masks = {name: keep[lane] for name, keep in masks.items()}
+            own = {name: keep[lane] for name, keep in masks.items()}
+            part.problem.masks, part.problem.visible = (none, own) if hide else (own, none)
         part.problem.apply_masks(part.optimizer)
 
 

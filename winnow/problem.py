@@ -27,6 +27,8 @@ class Problem:
     parameters  {name: tensor [L, ...]} sharing memory with the handles
     gradients   {name: tensor [L, ...]} sharing memory with the handles' `.grad`
     masks       {name: float tensor of 0 and 1, of the handle's shape}; empty when nothing is pruned
+    visible     likewise, but masks through which the loss sees the parameters: gradients are those at visible * w, of
+            all weights, and all move (the straight-through estimator of Bengio et al. 2013, arXiv 1308.3432)
     batch       the current one;  sampler: where it comes from, `epoch` and, of fixed batches, `index` [L] and `count`
     label_smoothing  e of the loss (1 - e) * cross-entropy + e * mean over the classes of -log p (Szegedy et al. 2016,
             arXiv 1512.00567, section 7)
@@ -52,6 +54,7 @@ class Problem:
         self.label_smoothing, self.l2 = label_smoothing, l2
         self.names = {handle: name for name, handle in self.handles.items()}
         self.masks: Tensors = {}
+        self.visible: Tensors = {}
         self.roles: dict[str, str] = model.roles
         self.fan_in: dict[str, int] = model.fan_in
         self.zero_initialised: frozenset[str] = model.zero_initialised
@@ -66,6 +69,13 @@ class Problem:
     def generator(self, lane: int, purpose: str) -> np.random.Generator:
         """The named random stream of a lane."""
         return stream(self.seeds[lane], purpose)
+
+    def seen(self, parameters: Mapping[str, Tensor] | None = None) -> Mapping[str, Tensor]:
+        """`parameters` (default: the current ones) as the loss sees them."""
+        whole = self.parameters if parameters is None else parameters
+        if not self.visible:
+            return whole
+        return {**whole, **{name: whole[name] * mask for name, mask in self.visible.items()}}
 
     def closure(self) -> Tensor:
         """Zero, forward, backward, mask, clip on the current batch: fills `.grad`, returns the loss per lane [L]."""
@@ -86,13 +96,13 @@ class Problem:
         batch: Batch | Chunks | None = None,
         masked: bool = True,
     ) -> Tensor:
-        """Unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
+        """Unclipped gradient at `parameters` (default: the current ones as `seen`) into `out` (default: `.grad`).
 
         On `batch`, or the current one; zero for pruned weights, if `masked`. Returns the loss per lane [L]; counts the
         sample-gradients.
         """
         out = self.gradients if out is None else out
-        parameters = self.parameters if parameters is None else parameters
+        parameters = self.seen() if parameters is None else parameters
         batch = self._batch(batch)
         with torch.no_grad():
             if isinstance(batch, Chunks):
@@ -148,7 +158,7 @@ class Problem:
     def outputs(self, parameters: Mapping[str, Tensor] | None = None, batch: Batch | None = None) -> Tensor:
         """Differentiable logits [L, B, C] on `batch`, or `chunk()`, through the model's plain path."""
         inputs, _ = self.chunk() if batch is None else batch
-        logits: Tensor = self.model.logits(self.parameters if parameters is None else parameters, inputs)
+        logits: Tensor = self.model.logits(self.seen() if parameters is None else parameters, inputs)
         return logits
 
     def loss(self, parameters: Mapping[str, Tensor], batch: Batch | Chunks | None = None) -> Tensor:
@@ -167,7 +177,8 @@ class Problem:
         return torch.stack(parts).sum(0) + penalty
 
     def gauss_newton(self, batch: Batch | Chunks | None = None) -> Callable[[Mapping[str, Tensor]], Tensors]:
-        """v -> G v = (J' H J + l2) v at the current parameters, {name: [L, ...]}, masked; J = d logits / d parameters.
+        """v -> G v = (J' H J + l2) v at the current parameters as `seen`, {name: [L, ...]}, masked; J = d logits / d
+        parameters.
 
         Products share the forward pass, but for those of a batch in chunks; they may be asked for until the next loss,
         gradient or other linearisation. Each costs about as much as a gradient, and is counted as one.
@@ -186,7 +197,7 @@ class Problem:
         """The same by the model's plain path; J v is the derivative of u' J by u along v (two backward passes make a
         forward-mode product)."""
         with torch.enable_grad():
-            leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
+            leaves = {name: value.detach().requires_grad_() for name, value in self.seen().items()}
             logits = self.outputs(leaves, batch)
             u = torch.zeros_like(logits, requires_grad=True)
             pulled = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
@@ -209,7 +220,7 @@ class Problem:
         return total
 
     def _product(self, batch: Batch) -> Callable[[Mapping[str, Tensor]], Tensors]:
-        linear = self._linearised(self.parameters, batch) or self._plain(batch)
+        linear = self._linearised(self.seen(), batch) or self._plain(batch)
 
         def product(vector: Mapping[str, Tensor]) -> Tensors:
             jv = linear.derivative(vector)
@@ -243,7 +254,7 @@ class Problem:
             outputs.append(y)
 
         with torch.enable_grad():
-            leaves = {name: value.detach().requires_grad_() for name, value in self.parameters.items()}
+            leaves = {name: value.detach().requires_grad_() for name, value in self.seen().items()}
             logits = self.model.logits(leaves, inputs, tap)
             if uniform is not None:
                 labels = _drawn(logits.detach(), uniform)

@@ -97,6 +97,10 @@ class PrunableWeights:
         found = [exact_k.highest(scores[:, columns], count) for columns, count in zip(self.groups, counts, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
+    def masked(self, parameters: Tensors) -> Tensors:
+        """The parameters with exact zeros where the mask leaves them out."""
+        return {**parameters, **{name: parameters[name] * mask for name, mask in self._masks.items()}}
+
     # -- acting -------------------------------------------------------------------------------------------------
 
     def keep(self, mask: Tensor, hold: bool = True) -> None:
@@ -114,8 +118,14 @@ class PrunableWeights:
     def apply(self) -> None:
         """Zero once more what the mask leaves out."""
         lane_optimizers.set_masks(self.parts, self.problem, self._masks)
-        for problem in () if self.held else (self.problem, *(part.problem for part in self.parts)):
-            problem.masks = {}
+        if not self.held:
+            lane_optimizers.set_masks(self.parts, self.problem, {})
+
+    def hide(self, mask: Tensor) -> None:
+        """Let the loss see only the weights of `mask` [L, N]; all have gradients, and none is set to zero."""
+        self.mask.copy_(mask)
+        self.held = False
+        lane_optimizers.set_masks(self.parts, self.problem, self._masks, hide=True)
 
     def wake(self, grown: Tensor, direction: Tensor, others: Tensor) -> None:
         """Where the optimiser cannot move weights away from zero, give those that came back, `grown` [L, N], a value:
@@ -134,9 +144,10 @@ class PrunableWeights:
         """The mask as bool arrays by tensor."""
         return {name: (mask > 0).cpu().numpy() for name, mask in self._masks.items()}
 
-    def load(self, mask: Arrays) -> None:
-        """Keep the weights of a mask as `arrays` gave it."""
-        self.keep(self._joined({name: torch.from_numpy(value) for name, value in mask.items()}))
+    def load(self, mask: Arrays, hide: bool = False) -> None:
+        """Keep the weights of a mask as `arrays` gave it, or hide the others."""
+        act = self.hide if hide else self.keep
+        act(self._joined({name: torch.from_numpy(value) for name, value in mask.items()}))
 
     # -- details ------------------------------------------------------------------------------------------------
 

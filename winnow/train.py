@@ -170,7 +170,8 @@ class Trainer:
         self._begin(weights)
 
     def _evaluated(self) -> Tensors:
-        return lane_optimizers.evaluation_parameters(self.parts, self.problem, self.divergence.step >= 0)
+        found = lane_optimizers.evaluation_parameters(self.parts, self.problem, self.divergence.step >= 0)
+        return found if self.sparsifier is None else self.sparsifier.evaluated(found)
 
     # -- what it reports ----------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ METHODS = {
 SPARSIFIERS = {
     "iht": "IHT", "l1": "L1", "iterative_hard_thresholding": "iterative hard thresholding",
     "gradual_magnitude": "gradual magnitude pruning", "dynamic_sparse": "dynamic sparse training",
-    "l1_proximal": "L1 proximal steps",
+    "l1_proximal": "L1 proximal steps", "pruning_with_feedback": "pruning with feedback",
 }  # fmt: skip
 SCENARIOS = {"plain": "plain cross-entropy", "l2": "with L2"}
 

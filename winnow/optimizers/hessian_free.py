@@ -123,7 +123,7 @@ class HessianFree(LaneOptimizer):
         return loss
 
     def _loss(self, w: Tensor, wd: float) -> float:
-        return float(self._problem.loss(self._named(w))) + wd / 2 * float(w @ w)
+        return float(self._problem.loss(self._problem.seen(self._named(w)))) + wd / 2 * float(w @ w)
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         """The vector's parts, in the shapes of the parameters."""
