@@ -271,7 +271,7 @@ def test_the_variance_of_the_estimates_falls(name: str) -> None:
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("name", NAMES)
 def test_estimates_follow_a_mask_that_changes(name: str, hidden: bool) -> None:
-    """In mid-epoch weights are pruned, then others, and some grow again: v has the mean of the masked gradient; or the
+    """In mid-epochs weights are pruned, then others, and some grow again: v has the mean of the masked gradient; or the
     loss sees other weights, and v has the mean of the gradient by all."""
     problem, sampler = softmax_regression(1, 5)
     optimizer = bound(name, problem, [0.3])
@@ -283,7 +283,7 @@ def test_estimates_follow_a_mask_that_changes(name: str, hidden: bool) -> None:
         else:
             problem.masks = {"weight": keep.double()}
         problem.apply_masks(optimizer)
-        for weights_ in drive(problem, sampler, optimizer, 2):
+        for weights_ in drive(problem, sampler, optimizer, sampler.count):
             assert hidden or torch.all(weights_["weight"][~keep] == 0)
     first = sampler.step - sampler.step % sampler.count
     mean = 0.0
