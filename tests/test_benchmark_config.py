@@ -189,4 +189,4 @@ def test_the_default_study_is_that_of_the_issue() -> None:
     same_or_ablation = {"gd", "gd_signed", "eg_unsigned"}
     assert used == set(plugins.names("optimizers")) - same_or_ablation
     densities = [scenario.sparsify["density"] for scenario in study.scenarios.values() if scenario.sparsify]
-    assert densities == [0.6] * 4 + [0.3, 0.1, 0.05, 0.02]
+    assert densities == [0.6] * 5 + [0.3, 0.1, 0.05, 0.02]
