@@ -89,6 +89,13 @@ def test_every_mistake_is_told(path: str, value: Any, message: str) -> None:
         config.validate(changed((path, value)))
 
 
+def test_a_sparsifier_may_refuse_an_optimiser() -> None:
+    feedback = ("scenarios.thin.sparsify", {"name": "pruning_with_feedback", "density": 0.1, "end": "2ep"})
+    config.validate(changed(feedback))
+    with pytest.raises(UserError, match=r"scenarios.thin.sparsify.name: .* does not take the optimiser hessian_free"):
+        config.validate(changed(feedback, ("arms.starter.optimizer", {"name": "hessian_free"})))
+
+
 @pytest.mark.parametrize(
     ("space", "thin", "message"),
     [

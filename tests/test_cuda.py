@@ -36,6 +36,7 @@ SPARSIFIERS: dict[str, dict[str, Any]] = {
     "gradual_magnitude": {"end": "15it", "every": "5it"},
     "dynamic_sparse": {"end": "15it", "every": "5it"},
     "l1_proximal": {"end": "15it", "strength": 0.01},
+    "pruning_with_feedback": {"end": "15it"},
 }
 
 
@@ -116,6 +117,10 @@ def test_a_masked_round_and_pruning_on_the_way(tiny: dict[str, Any], digits: Pat
     agree(found, expected)
     for name, keep in mask.items():
         assert not found.final[name][~keep].any()
+
+
+def test_no_sparsifier_is_left_out() -> None:
+    assert list(SPARSIFIERS) == plugins.names("sparsifiers")
 
 
 @pytest.mark.parametrize("name", SPARSIFIERS)

@@ -29,7 +29,7 @@ SHAPES = {
 @pytest.fixture(autouse=True, params=["lane by lane", "together"])
 def few(request, monkeypatch):
     """Small jobs both ways: in "together" all the jobs here are small."""
-    monkeypatch.setattr(_small_convolutions, "FEW", 0 if request.param == "lane by lane" else 10_000)
+    monkeypatch.setattr(_small_convolutions, "TOGETHER", 0 if request.param == "lane by lane" else 10_000)
 
 
 def network(name, activation="tanh"):
@@ -123,6 +123,14 @@ def test_same_bits_again():
         other_losses, others = by_hand(workspace, parameters, *data)
         assert torch.equal(losses, other_losses)
         assert all(torch.equal(gradients[name], others[name]) for name in gradients)
+
+
+@pytest.mark.parametrize(("lanes", "images", "together"), [(5, 1, 5), (5, 12, 5), (5, 13, 1), (64, 1, 64), (1, 64, 1)])
+def test_all_lanes_of_a_small_job_go_together(lanes, images, together, monkeypatch):
+    monkeypatch.undo()
+    assert _small_convolutions.TOGETHER == 64
+    workspace = plugins.load_class("models", "lenet5")().workspace(lanes, images, CPU, torch.float32)
+    assert workspace._convolutions._together == together
 
 
 @pytest.mark.parametrize(("channels", "small"), [(16, True), (17, False)])

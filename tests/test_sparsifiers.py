@@ -25,6 +25,15 @@ SPARSIFIERS = plugins.names("sparsifiers")
 # Each with something of its own: nothing, running means, a zero that stays, evaluation at an average, steps that are
 # dense where gradients are not, and one instance per lane with a closure and a memory of all weights together.
 OPTIMIZERS = ("sgd", "adam", "eg", "averaged_sgd", "muon", "l_bfgs")
+
+
+def taken(*optimizers: str) -> list[tuple[str, str]]:
+    """Each sparsifier with each of these optimisers that it takes."""
+    pairs = [(name, optimizer) for name in SPARSIFIERS for optimizer in optimizers]
+    refused = {name: plugins.constant("sparsifiers", name, "REFUSES", ()) for name in SPARSIFIERS}
+    return [(name, one) for name, one in pairs if not set(refused[name]) & plugins.load_class("optimizers", one).needs]
+
+
 RECURRENT = ["rnn.weight_hh_l0", "rnn.weight_hh_l1"]
 DENSITY = 0.3
 LAST = 18  # iterations of the fixture `tiny`
@@ -64,8 +73,7 @@ def optimizer_of(name: str, **more: Any) -> dict[str, Any]:
     return {"name": name, **fitting(name, momentum=0.9, **more)}
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", SPARSIFIERS)
+@pytest.mark.parametrize(("name", "optimizer"), taken(*OPTIMIZERS))
 def test_no_evaluation_has_more_weights_than_allowed(
     tiny: dict[str, Any], digits: Path, name: str, optimizer: str
 ) -> None:
@@ -130,8 +138,7 @@ def test_an_evaluation_of_more_weights_than_allowed_ends_training(
         Trainer(job, data).run()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "eg", "l_bfgs"])
-@pytest.mark.parametrize("name", SPARSIFIERS)
+@pytest.mark.parametrize(("name", "optimizer"), taken("adam", "eg", "l_bfgs"))
 def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, name: str, optimizer: str) -> None:
     job, data = make_job(tiny, digits, entry(name), [0, 1], optimizer=optimizer_of(optimizer), lr="0.05")
     states: list[Any] = []
@@ -147,8 +154,7 @@ def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, name
                 np.testing.assert_array_equal(value, getattr(again, part)[tensor], err_msg=tensor)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "l_bfgs"])
-@pytest.mark.parametrize("name", SPARSIFIERS)
+@pytest.mark.parametrize(("name", "optimizer"), taken("adam", "l_bfgs"))
 def test_a_lane_does_not_depend_on_its_companions(
     tiny: dict[str, Any], digits: Path, name: str, optimizer: str
 ) -> None:
@@ -312,10 +318,49 @@ def test_feedback_moves_all_weights_by_the_gradient_at_those_in_the_network(
             evaluated = np.where(keep[tensor], value, 0) if tensor in keep else value
             np.testing.assert_array_equal(sparse._evaluated()[tensor].numpy(), evaluated)
     assert came_back
+    state = sparse.state()  # taken before the last choice, which is to see what is outside and its momentum
+    resumed = Trainer(job, data)
+    resumed.restore(*state)
     final = masks.select({tensor: np.abs(dense.weights()[tensor]) for tensor in RECURRENT}, DENSITY)
-    sparse._step()
+    for trainer in (sparse, resumed):
+        trainer._step()
+        for tensor, value in sparse.weights().items():
+            np.testing.assert_array_equal(trainer.weights()[tensor], value)
     for tensor, mask in final.items():
-        assert not sparse.weights()[tensor][~mask].any(), "from the moment `end` on nothing is behind the mask"
+        assert not sparse.weights()[tensor][~mask].any(), "from the moment `end` on nothing is outside"
+
+
+def test_feedback_of_a_lane_that_diverges_before_the_last_choice(tiny: dict[str, Any], digits: Path) -> None:
+    """It goes back to weights that were outside, too, and has none of them after the last choice."""
+    job, data = make_job(tiny, digits, entry("pruning_with_feedback"), [0, 1])
+    trainer = Trainer(job, data)
+
+    def spoil(trainer: Trainer) -> None:
+        if trainer.iteration == 6:
+            trainer.problem.parameters["output.bias"][1, 0] = torch.inf
+
+    outcome = trainer.run(spoil)
+    assert outcome.diverged == [None, 7]
+    for tensor in RECURRENT:
+        assert np.isfinite(trainer.weights()[tensor]).all()
+        assert not trainer.weights()[tensor][~outcome.mask[tensor]].any()
+
+
+def test_feedback_reaches_optimisers_of_one_lane(tiny: dict[str, Any], digits: Path) -> None:
+    job, data = make_job(tiny, digits, entry("iterative_hard_thresholding"), [0, 1], optimizer={"name": "l_bfgs"})
+    trainer = Trainer(job, data)
+    weights = trainer.sparsifier.weights
+    weights.hide(weights.highest(weights.magnitudes(), [38]))
+    for tensor, value in weights.evaluated(trainer.problem.parameters).items():
+        for part in trainer.parts:
+            torch.testing.assert_close(part.problem.seen()[tensor][0], value[part.lanes][0])
+    assert sum(int(torch.count_nonzero(trainer.parts[1].problem.seen()[tensor])) for tensor in RECURRENT) == 38
+
+
+@pytest.mark.parametrize("optimizer", ["l_bfgs", "hessian_free"])
+def test_feedback_refuses_optimisers_that_compare_losses(tiny: dict[str, Any], digits: Path, optimizer: str) -> None:
+    with pytest.raises(UserError, match=r"pruning_with_feedback does not take the optimiser \w+, which computes"):
+        Trainer(*make_job(tiny, digits, entry("pruning_with_feedback"), [0], optimizer={"name": optimizer}))
 
 
 def test_gradual_pruning_follows_the_cubic_schedule(tiny: dict[str, Any], digits: Path) -> None:

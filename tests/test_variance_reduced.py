@@ -330,7 +330,8 @@ def test_wrong_snapshots(every: Any) -> None:
 def test_what_config_reads_of_the_needs_is_what_holds(name: str) -> None:
     stated = plugins.constant("optimizers", name, "NEEDS", ())
     needs = plugins.load_class("optimizers", name).needs
-    assert ("fixed_batches" in needs) == ("fixed_batches" in stated)
+    for need in ("fixed_batches", "closure"):
+        assert (need in needs) == (need in stated)
     assert not stated or set(stated) == needs
 
 

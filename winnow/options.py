@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from string import Formatter
 from typing import Any
@@ -124,6 +124,15 @@ def sparse_from(entry: Mapping[str, Any]) -> str | None:
     """The moment after which evaluations must have a sparsifier's density, where it comes to it on the way."""
     option = plugins.constant("sparsifiers", entry["name"], "SPARSE_FROM")
     return None if option is None else value_of("sparsifiers", entry, option)
+
+
+def check_taken(entry: Mapping[str, Any], optimizer: str, needs: Collection[str]) -> None:
+    """UserError where a sparsifier, a checked entry, refuses what an optimiser needs."""
+    if any(need in needs for need in plugins.constant("sparsifiers", entry["name"], "REFUSES", ())):
+        raise UserError(
+            f"The sparsifier {entry['name']} does not take the optimiser {optimizer}, which computes losses by itself: "
+            "to compare them would be wrong, since they do not see all weights that move. Take another of the two."
+        )
 
 
 def _signature(kind: str, name: str) -> dict[str, tuple[str, ast.expr | None]]:

@@ -96,13 +96,14 @@ class Problem:
         batch: Batch | Chunks | None = None,
         masked: bool = True,
     ) -> Tensor:
-        """Unclipped gradient at `parameters` (default: the current ones as `seen`) into `out` (default: `.grad`).
+        """Unclipped gradient at `parameters` (default: the current ones) into `out` (default: `.grad`).
 
-        On `batch`, or the current one; zero for pruned weights, if `masked`. Returns the loss per lane [L]; counts the
-        sample-gradients.
+        On `batch`, or the current one. If `masked`, zero for pruned weights and at the parameters as `seen`; else of
+        all weights, at the parameters as they are. Returns the loss per lane [L]; counts the sample-gradients.
         """
         out = self.gradients if out is None else out
-        parameters = self.seen() if parameters is None else parameters
+        parameters = self.parameters if parameters is None else parameters
+        parameters = self.seen(parameters) if masked else parameters
         batch = self._batch(batch)
         with torch.no_grad():
             if isinstance(batch, Chunks):
@@ -156,14 +157,15 @@ class Problem:
             g.mul_(scale.view(-1, *[1] * (g.dim() - 1)))
 
     def outputs(self, parameters: Mapping[str, Tensor] | None = None, batch: Batch | None = None) -> Tensor:
-        """Differentiable logits [L, B, C] on `batch`, or `chunk()`, through the model's plain path."""
+        """Differentiable logits [L, B, C] on `batch`, or `chunk()`, through the model's plain path, at `parameters`
+        (default: the current ones) as `seen`."""
         inputs, _ = self.chunk() if batch is None else batch
-        logits: Tensor = self.model.logits(self.seen() if parameters is None else parameters, inputs)
+        logits: Tensor = self.model.logits(self.seen(parameters), inputs)
         return logits
 
     def loss(self, parameters: Mapping[str, Tensor], batch: Batch | Chunks | None = None) -> Tensor:
-        """The loss per lane [L] at `parameters`, without a gradient; counted as a third of one."""
-        batch, parts = self._batch(batch), []
+        """The loss per lane [L] at `parameters` as `seen`, without a gradient; counted as a third of one."""
+        batch, parts, parameters = self._batch(batch), [], self.seen(parameters)
         with torch.no_grad():
             for inputs, labels in chunks(batch):
                 linear = self._linearised(parameters, (inputs, labels))
@@ -198,7 +200,7 @@ class Problem:
         forward-mode product)."""
         with torch.enable_grad():
             leaves = {name: value.detach().requires_grad_() for name, value in self.seen().items()}
-            logits = self.outputs(leaves, batch)
+            logits = self.model.logits(leaves, batch[0])
             u = torch.zeros_like(logits, requires_grad=True)
             pulled = torch.autograd.grad(logits, list(leaves.values()), u, create_graph=True)
 

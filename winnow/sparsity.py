@@ -26,8 +26,9 @@ from winnow.training_job import Arrays, Sparsify
 
 
 def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
-    """The sparsifier of a job, on the weights of `problem`. UserError for a wrong option."""
+    """The sparsifier of a job, on the weights of `problem`. UserError for a wrong option or optimiser."""
     entry = options.check("sparsifiers", sparsify.options)
+    options.check_taken(entry, type(parts[0].optimizer).__name__, parts[0].optimizer.needs)
     weights = PrunableWeights(sparsify, problem, parts)
     if (moment := options.sparse_from(entry)) is not None:
         weights.sparse_from = weights.iterations(moment)
@@ -36,7 +37,10 @@ def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
 
 
 class PrunableWeights:
-    """`mask`: float32 [L, N] of 0 and 1; `groups`: the columns of each set of weights that compete with each other."""
+    """mask    float32 [L, N] of 0 and 1
+    groups  the columns of each set of weights that compete with each other
+    held    whether pruned weights have no gradient;  hidden: whether they keep their values (`hide`)
+    """
 
     def __init__(self, sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> None:
         self.sparsify, self.problem, self.parts = sparsify, problem, parts
@@ -46,7 +50,7 @@ class PrunableWeights:
         self.groups = self._columns if sparsify.scope == "layerwise" else [slice(0, ends[-1])]
         self.mask = torch.ones(len(problem.seeds), ends[-1], device=tensors[0].device)
         self._masks = self._split(self.mask)
-        self.held = False
+        self.held = self.hidden = False
         self.sparse_from = -1  # iteration after which evaluations must have the density
 
     # -- moments and counts -------------------------------------------------------------------------------------
@@ -97,9 +101,13 @@ class PrunableWeights:
         found = [exact_k.highest(scores[:, columns], count) for columns, count in zip(self.groups, counts, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
-    def masked(self, parameters: Tensors) -> Tensors:
-        """The parameters with exact zeros where the mask leaves them out."""
-        return {**parameters, **{name: parameters[name] * mask for name, mask in self._masks.items()}}
+    def evaluated(self, parameters: Tensors) -> Tensors:
+        """What is evaluated of the optimiser's parameters: without those that are hidden."""
+        return (
+            {**parameters, **{n: parameters[n] * mask for n, mask in self._masks.items()}}
+            if self.hidden
+            else parameters
+        )
 
     # -- acting -------------------------------------------------------------------------------------------------
 
@@ -110,21 +118,23 @@ class PrunableWeights:
         with the next step.
         """
         self.mask.copy_(mask)
-        self.held = hold
+        self.held, self.hidden = hold, False
         self.apply()
         for part in self.parts if hold else ():
             part.optimizer.masks_changed()
 
     def apply(self) -> None:
-        """Zero once more what the mask leaves out."""
+        """Zero once more what the mask leaves out, unless it is hidden."""
+        if self.hidden:
+            return
         lane_optimizers.set_masks(self.parts, self.problem, self._masks)
         if not self.held:
             lane_optimizers.set_masks(self.parts, self.problem, {})
 
     def hide(self, mask: Tensor) -> None:
-        """Let the loss see only the weights of `mask` [L, N]; all have gradients, and none is set to zero."""
+        """Let the loss see only the weights of `mask` [L, N], from now on: all have gradients, none is set to zero."""
         self.mask.copy_(mask)
-        self.held = False
+        self.held, self.hidden = False, True
         lane_optimizers.set_masks(self.parts, self.problem, self._masks, hide=True)
 
     def wake(self, grown: Tensor, direction: Tensor, others: Tensor) -> None:
@@ -146,8 +156,8 @@ class PrunableWeights:
 
     def load(self, mask: Arrays, hide: bool = False) -> None:
         """Keep the weights of a mask as `arrays` gave it, or hide the others."""
-        act = self.hide if hide else self.keep
-        act(self._joined({name: torch.from_numpy(value) for name, value in mask.items()}))
+        whole = self._joined({name: torch.from_numpy(value) for name, value in mask.items()})
+        self.hide(whole) if hide else self.keep(whole)
 
     # -- details ------------------------------------------------------------------------------------------------
 

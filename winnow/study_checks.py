@@ -64,7 +64,7 @@ def check_arm(study: Study, name: str, training: Training) -> None:
         if values.in_run:
             _check_moments(f"recipes.{recipe}.in_run.at", values.in_run.at, rewind, length, dense)
         if values.sparsify and values.runs_in(name):
-            _check_sparsifier(recipe, values.sparsify, length, dense)
+            _check_sparsifier(recipe, values.sparsify, arm.optimizer["name"], length, dense)
         if values.layer_rates and not arm.layer_rates and (values.arms is None or name in values.arms):
             _check_layer_rates(study, name, f"recipes.{recipe}", values.layer_rates)
     if arm.layer_rates:
@@ -207,8 +207,14 @@ def _check_moments(path: str, at: list[str], rewind: Duration, length: Duration,
             raise WrongValueError(f"{path}[{index}]", f"{moment} is not valid; {valid}.")
 
 
-def _check_sparsifier(recipe: str, entry: dict[str, Any], length: Duration, timeline: Timeline | None) -> None:
-    """Its MOMENTS lie in increasing order before the end of training."""
+def _check_sparsifier(
+    recipe: str, entry: dict[str, Any], optimizer: str, length: Duration, timeline: Timeline | None
+) -> None:
+    """It takes the optimiser, and its MOMENTS lie in increasing order before the end of training."""
+    try:
+        options.check_taken(entry, optimizer, plugins.constant("optimizers", optimizer, "NEEDS", ()))
+    except UserError as error:
+        raise WrongValueError(f"recipes.{recipe}.sparsify.name", str(error)) from None
     earlier = None
     for option in plugins.constant("sparsifiers", entry["name"], "MOMENTS", ()):
         moment = Duration.parse(options.value_of("sparsifiers", entry, option))

@@ -2,7 +2,7 @@
 
 They go through the same buffers (`_toeplitz.py`), which so stay in the cache and do not grow with the batch. What the
 backward pass needs is kept for each image, except X: gathering it anew takes no longer than reading it from memory.
-Lanes of a few images each, whose time is that of the calls, go through together.
+In workspaces for a few images, where time is that of the calls, all lanes go through together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from winnow.models._toeplitz import ToeplitzLayer, Views
 
 Tensors = Mapping[str, Tensor]
 CHUNK = 64  # images
-FEW = 64  # images of all lanes: up to here, measured with LeNet-5, that is faster (by 40 % for five lanes of one image)
+TOGETHER = 64  # images of all lanes: up to here, measured, that is faster (LeNet-5, five lanes of one image: by 40 %)
 
 
 class SmallConvolutions:
@@ -37,7 +37,7 @@ class SmallConvolutions:
     ) -> None:
         self._f, self._lanes, self._batch, self._training = activation, lanes, batch, training
         chunk, paddings = min(batch, CHUNK), [layer.padding for layer in layers.values()]
-        self._together = lanes if lanes * batch <= FEW else 1
+        self._together = lanes if lanes * batch <= TOGETHER else 1
         at_once = self._together * chunk
         self._chunk, kept = chunk, lanes * batch if training else at_once
         self._gone = lanes * batch > at_once  # whether X of the forward pass is, when a pass needs it again

@@ -37,6 +37,7 @@ from winnow.errors import UserError
 from winnow.optimizers._contract import LaneOptimizer, check_not_negative, check_number, check_positive
 
 RANGES = {"damping": "(0, inf)", "cg_iterations": "[1, inf)", "decay": "[0, 1]", "weight_decay": "[0, inf)"}
+NEEDS = ("closure", "problem")
 HALVINGS = 8
 TOLERANCE = 0.0005
 
@@ -56,7 +57,7 @@ class HessianFree(LaneOptimizer):
     lanes = False
     capturable = False
     keeps_zeros = True
-    needs = frozenset({"closure", "problem"})
+    needs = frozenset(NEEDS)
     _problem: Any = None
 
     def __init__(
@@ -123,7 +124,7 @@ class HessianFree(LaneOptimizer):
         return loss
 
     def _loss(self, w: Tensor, wd: float) -> float:
-        return float(self._problem.loss(self._problem.seen(self._named(w)))) + wd / 2 * float(w @ w)
+        return float(self._problem.loss(self._named(w))) + wd / 2 * float(w @ w)
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         """The vector's parts, in the shapes of the parameters."""

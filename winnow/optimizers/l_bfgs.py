@@ -36,6 +36,7 @@ RANGES: dict[str, str | list[str]] = {
     "line_search": ["none", "strong_wolfe"],
     "weight_decay": "[0, inf)",
 }
+NEEDS = ("closure",)
 
 
 class LBFGS(LaneOptimizer, torch.optim.LBFGS):
@@ -54,7 +55,7 @@ class LBFGS(LaneOptimizer, torch.optim.LBFGS):
     lanes = False
     capturable = False
     keeps_zeros = True
-    needs = frozenset({"closure"})
+    needs = frozenset(NEEDS)
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class SVRG(VarianceReduced):
         period = problem.sampler.epoch // every.count
         if state.get("period") != period:
             # Nested, and of all weights, since the loop masks state, and which weights are pruned may change.
-            state["period"], state["snapshot"] = period, {name: one.clone() for name, one in problem.seen().items()}
+            state["period"], state["snapshot"] = period, {name: one.detach().clone() for name, one in handles.items()}
             state["full_gradient"] = {name: torch.zeros_like(one) for name, one in handles.items()}
             problem.gradient(out=state["full_gradient"], batch=problem.sampler.everything(), masked=False)
         there = {name: torch.empty_like(one) for name, one in handles.items()}

@@ -6,7 +6,7 @@ The loop builds one per job, on the prunable weights of all its lanes (`winnow.s
     before_step(iteration)     the batch of the step is there, its gradient is not: masks change here, so that an
                                evaluation comes before the change and tells of what was trained
     after_step(iteration, lr)  `iteration` steps are done; lr: the rate of the last one
-    enforce()                  before every evaluation, which is of evaluated(parameters)
+    enforce()                  before every evaluation
 
 A sparsifier has no state but the mask: all else follows from the iteration. A run that was killed goes on with
 `resume` from an evaluation, in place of `begin`.
@@ -52,10 +52,6 @@ class Sparsifier:
     def enforce(self) -> None:
         """Make the mask true of all lanes: one that diverged has gone back to older weights."""
         self.weights.apply()
-
-    def evaluated(self, parameters: Tensors) -> Tensors:
-        """The weights to evaluate, of the optimiser's `parameters`."""
-        return parameters
 
     def masks(self, parameters: Tensors) -> Arrays:
         """The mask of the weights that are evaluated, `parameters`."""

@@ -7,26 +7,26 @@ pruned weight is not lost: it waits outside the network at its value, which goes
 back as soon as it is among the largest. What is evaluated is m * w; from the moment `end` on the mask stays, and the
 other weights are zero for good.
 
-The optimiser moves the weights behind the mask like all others, with momentum, decay and averages. A penalty (`l2`) is
-a part of the loss, and so only on weights in the network. Where an exact zero stays zero (`eg` and its kin), weights
-come back all the same: none is zero before `end`. What compares losses (`l_bfgs`, `hessian_free`) sees what a step does
-in the network, but steps along all weights.
+The optimiser moves the weights outside like all others, with momentum, decay, clipping and averages. A penalty (`l2`)
+is a part of the loss, and so only on weights in the network. Where an exact zero stays zero (`eg` and its kin), weights
+come back all the same: none is set to zero before `end`. Optimisers that compare losses (`l_bfgs`, `hessian_free`) are
+refused: most of what they expect of a step is of weights that the loss does not see.
 
 Departures: the mask is chosen anew in every step (`every`; the paper: in each 16th), and its density is the same from
-the start (the paper: falling as in gradual pruning). Cost: a selection per choice, one pass over the weights per step.
+the start (the paper: falling as in gradual pruning). Cost: a selection per choice, a pass over weights per gradient.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from winnow.problem import Tensors
 from winnow.sparsifiers._contract import Sparsifier
 from winnow.sparsity import PrunableWeights
 from winnow.training_job import Arrays
 
 RANGES = {"density": "(0, 1)", "end": "moment", "every": "duration"}
 MOMENTS = ("end",)
+REFUSES = ("closure",)
 
 
 class PruningWithFeedback(Sparsifier):
@@ -56,15 +56,6 @@ class PruningWithFeedback(Sparsifier):
             self.weights.keep(self._largest())
         elif 0 < iteration < self.end and iteration % self.every == 0:
             self.weights.hide(self._largest())
-
-    def enforce(self) -> None:
-        """Before `end` the weights behind the mask are not lost."""
-        if self.weights.held:
-            super().enforce()
-
-    def evaluated(self, parameters: Tensors) -> Tensors:
-        """What the mask leaves of them."""
-        return self.weights.masked(parameters)
 
     def _largest(self) -> Tensor:
         return self.weights.highest(self.weights.magnitudes(), self.counts)
