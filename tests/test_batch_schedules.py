@@ -135,15 +135,15 @@ def test_resume_ends_with_the_same_bits(tiny: dict[str, Any], digits: Path, opti
         np.testing.assert_array_equal(value, again.final[name], err_msg=name)
 
 
-@pytest.mark.parametrize(("optimizer", "tolerance"), [("hessian_free", 1e-4), ("l_bfgs", 0.03)])
+@pytest.mark.parametrize(("optimizer", "tolerance"), [("hessian_free", 1e-4), ("l_bfgs", 1e-3)])
 def test_a_second_order_step_in_chunks_is_the_one_on_the_whole_batch(
     tiny: dict[str, Any], digits: Path, optimizer: str, tolerance: float
 ) -> None:
     """1,200 images at once as a constant size, and in chunks of 256, against how far the weights moved.
 
-    On some processors the line search of L-BFGS enlarges rounding to 0.004 of that; images left out are 0.1 and more.
+    Rounding is 5e-5 of that under L-BFGS (with a line search, which enlarges it, up to 0.004), images left out are 0.1.
     """
-    options = {"name": optimizer, **fitting(optimizer, cg_iterations=3)}
+    options = {"name": optimizer, **fitting(optimizer, cg_iterations=3, line_search="none")}
     common = {"optimizer": options, "lr": "0.5", "length": "2ep", "clip": None}
     job, data = made(tiny, digits, **common, batch_size=1200, batch_schedule={"name": "constant"})
     whole = Trainer(job, data).run()
