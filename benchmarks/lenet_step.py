@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ CASES = {
         nn.Linear(256, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
     ]),
 }  # fmt: skip
+CASES["lenet5_batch_1"] = replace(CASES["lenet5"], batch=1)
 
 
 class Images(Dataset):
@@ -229,7 +230,7 @@ def main() -> None:
         difference = gradient_difference(case, held)
         verdict = "within" if difference <= LARGEST_DIFFERENCE else "NOT within"
         notes.append(
-            f"{case.title}: first-step gradients in fp32 differ by {difference:.1e} at most ({verdict} "
+            f"{case.title}, batch {case.batch}: first-step gradients in fp32 differ by {difference:.1e} at most ({verdict} "
             f"{LARGEST_DIFFERENCE:.0e}), relative to each tensor's norm."
         )
     print(f"\nEvaluations are those of the ticket study, over the first {EVALUATED:,} iterations of one lane: 5,000")
