@@ -485,3 +485,23 @@ def test_test_images_are_looked_at_where_asked_and_at_every_new_minimum(tiny: di
         looked = new or row["iteration"] % 6 == 0
         assert row == (other if looked else other | {"test_loss": None, "test_accuracy": None})
     assert 0 < sum(row["test_loss"] is None for row in rows) < len(rows)
+
+
+def test_a_log_of_steps_is_in_order_whether_they_come_alone_or_together() -> None:
+    """In whole blocks, parts of one, and replayed steps between."""
+    losses = torch.arange(1400.0).view(700, 2)
+    right, images = losses.long() % 7, [3] * 300 + [5] * 10 + [2] * 390
+    log = step_log.StepLog()
+    for _ in range(2):
+        for step in range(700):
+            if step == 300:
+                log.extend(losses[300:310], right[300:310], 5)
+            elif not 300 < step < 310:
+                log.add(losses[step], right[step], images[step])
+            assert step % 100 or torch.equal(log.losses(), losses[: max(step + 1, 310 if step >= 300 else 0)])
+        assert torch.equal(log.losses(), losses)
+        weighted, correct, count = log.sums()
+        torch.testing.assert_close(weighted, torch.tensor(images).double() @ losses.double())
+        assert correct.tolist() == right.sum(0).tolist()
+        assert count == sum(images)
+        log.clear()

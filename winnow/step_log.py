@@ -11,43 +11,55 @@ import numpy as np
 import torch
 from torch import Tensor
 
+BLOCK = 256  # steps
+
 
 @dataclass
 class StepLog:
     """Mean loss [L], right answers [L] and images per lane of each step since the last `clear`.
 
-    Working these out at every step would cost a small network as much time as a layer does.
+    Working these out at every step would cost a small network as much time as a layer does. They are put together a
+    block at a time: thousands of small tensors that stay, among large ones that come and go with each step, leave a
+    memory of gigabytes in pieces.
     """
 
-    loss: list[Tensor] = field(default_factory=list)
-    correct: list[Tensor] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
+    _blocks: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # losses and right answers, [steps, L] each
+    _last: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # [L] each, of fewer steps than a block has
 
     def add(self, loss: Tensor, correct: Tensor, images: int) -> None:
         """Note a step; both tensors must be left unchanged from then on."""
-        self.loss.append(loss)
-        self.correct.append(correct)
+        self._last.append((loss, correct))
         self.images.append(images)
+        if len(self._last) == BLOCK:
+            self._pack()
 
     def extend(self, loss: Tensor, correct: Tensor, images: int) -> None:
         """Note steps of `images` images a lane each, [steps, L]; both tensors must be left unchanged from then on."""
-        self.loss += loss.unbind()
-        self.correct += correct.unbind()
+        self._pack()
+        self._blocks.append((loss, correct))
         self.images += [images] * len(loss)
 
     def losses(self) -> Tensor:
         """[steps, L]."""
-        return torch.stack(self.loss)
+        self._pack()
+        return torch.cat([loss for loss, _ in self._blocks])
 
     def sums(self) -> tuple[Tensor, Tensor, int]:
         """Summed loss of all images [L] (float64), right answers [L] (int64), images per lane."""
         losses = self.losses().double()
         weights = torch.tensor(self.images, dtype=torch.float64, device=losses.device)
-        return weights @ losses, torch.stack(self.correct).sum(0), sum(self.images)
+        return weights @ losses, torch.cat([correct for _, correct in self._blocks]).sum(0), sum(self.images)
 
     def clear(self) -> None:
         """Begin anew."""
-        self.loss, self.correct, self.images = [], [], []
+        self.images, self._blocks, self._last = [], [], []
+
+    def _pack(self) -> None:
+        if self._last:
+            losses, correct = zip(*self._last, strict=True)
+            self._blocks.append((torch.stack(losses), torch.stack(correct)))
+            self._last = []
 
 
 def rows(
