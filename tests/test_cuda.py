@@ -120,7 +120,7 @@ def test_a_masked_round_and_pruning_on_the_way(tiny: dict[str, Any], digits: Pat
 
 
 def test_no_sparsifier_is_left_out() -> None:
-    assert list(SPARSIFIERS) == plugins.names("sparsifiers")
+    assert sorted(SPARSIFIERS) == sorted(plugins.names("sparsifiers"))
 
 
 @pytest.mark.parametrize("name", SPARSIFIERS)
