@@ -230,8 +230,8 @@ def main() -> None:
         difference = gradient_difference(case, held)
         verdict = "within" if difference <= LARGEST_DIFFERENCE else "NOT within"
         notes.append(
-            f"{case.title}, batch {case.batch}: first-step gradients in fp32 differ by {difference:.1e} at most ({verdict} "
-            f"{LARGEST_DIFFERENCE:.0e}), relative to each tensor's norm."
+            f"{case.title}, batch {case.batch}: first-step gradients in fp32 differ by {difference:.1e} at most "
+            f"({verdict} {LARGEST_DIFFERENCE:.0e}), relative to each tensor's norm."
         )
     print(f"\nEvaluations are those of the ticket study, over the first {EVALUATED:,} iterations of one lane: 5,000")
     print(f"validation images every {EVERY}, and 10,000 test images every {10 * EVERY} and at each new minimum of the")
