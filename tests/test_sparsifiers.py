@@ -351,7 +351,7 @@ def test_feedback_reaches_optimisers_of_one_lane(tiny: dict[str, Any], digits: P
     trainer = Trainer(job, data)
     weights = trainer.sparsifier.weights
     weights.hide(weights.highest(weights.magnitudes(), [38]))
-    for tensor, value in weights.evaluated(trainer.problem.parameters).items():
+    for tensor, value in trainer._evaluated().items():
         for part in trainer.parts:
             torch.testing.assert_close(part.problem.seen()[tensor][0], value[part.lanes][0])
     assert sum(int(torch.count_nonzero(trainer.parts[1].problem.seen()[tensor])) for tensor in RECURRENT) == 38

@@ -39,7 +39,7 @@ def make(sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> Any:
 class PrunableWeights:
     """mask    float32 [L, N] of 0 and 1
     groups  the columns of each set of weights that compete with each other
-    held    whether pruned weights have no gradient;  hidden: whether they keep their values (`hide`)
+    held    whether pruned weights have no gradient
     """
 
     def __init__(self, sparsify: Sparsify, problem: Problem, parts: Sequence[Part]) -> None:
@@ -50,7 +50,7 @@ class PrunableWeights:
         self.groups = self._columns if sparsify.scope == "layerwise" else [slice(0, ends[-1])]
         self.mask = torch.ones(len(problem.seeds), ends[-1], device=tensors[0].device)
         self._masks = self._split(self.mask)
-        self.held = self.hidden = False
+        self.held = False
         self.sparse_from = -1  # iteration after which evaluations must have the density
 
     # -- moments and counts -------------------------------------------------------------------------------------
@@ -101,14 +101,6 @@ class PrunableWeights:
         found = [exact_k.highest(scores[:, columns], count) for columns, count in zip(self.groups, counts, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, 1)
 
-    def evaluated(self, parameters: Tensors) -> Tensors:
-        """What is evaluated of the optimiser's parameters: without those that are hidden."""
-        return (
-            {**parameters, **{n: parameters[n] * mask for n, mask in self._masks.items()}}
-            if self.hidden
-            else parameters
-        )
-
     # -- acting -------------------------------------------------------------------------------------------------
 
     def keep(self, mask: Tensor, hold: bool = True) -> None:
@@ -118,14 +110,14 @@ class PrunableWeights:
         with the next step.
         """
         self.mask.copy_(mask)
-        self.held, self.hidden = hold, False
+        self.held, self.problem.visible = hold, {}
         self.apply()
         for part in self.parts if hold else ():
             part.optimizer.masks_changed()
 
     def apply(self) -> None:
         """Zero once more what the mask leaves out, unless it is hidden."""
-        if self.hidden:
+        if self.problem.visible:
             return
         lane_optimizers.set_masks(self.parts, self.problem, self._masks)
         if not self.held:
@@ -134,7 +126,7 @@ class PrunableWeights:
     def hide(self, mask: Tensor) -> None:
         """Let the loss see only the weights of `mask` [L, N], from now on: all have gradients, none is set to zero."""
         self.mask.copy_(mask)
-        self.held, self.hidden = False, True
+        self.held = False
         lane_optimizers.set_masks(self.parts, self.problem, self._masks, hide=True)
 
     def wake(self, grown: Tensor, direction: Tensor, others: Tensor) -> None:

@@ -171,7 +171,7 @@ class Trainer:
 
     def _evaluated(self) -> Tensors:
         found = lane_optimizers.evaluation_parameters(self.parts, self.problem, self.divergence.step >= 0)
-        return found if self.sparsifier is None else self.sparsifier.weights.evaluated(found)
+        return dict(self.problem.seen(found))
 
     # -- what it reports ----------------------------------------------------------------------------------------
 
